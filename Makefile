@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# libvmonecopy. `make help` lists the targets; V=1 shows the commands.
+
+B       ?= build
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
+CPPFLAGS += -Ishim -D_GNU_SOURCE
+FLAGS    = -std=gnu11 -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(CPPFLAGS) $(CFLAGS) $(SAN)
+ARCH    := $(shell $(CC) -dumpmachine | cut -d- -f1)
+
+MPICC.mpich   ?= mpicc.mpich
+MPICC.openmpi ?= mpicc.openmpi
+MPIF.mpich    ?= mpifort.mpich
+MPIF.openmpi  ?= mpifort.openmpi
+MPIS          := mpich openmpi
+# The compiler wrappers' include paths; the shim itself is linked to no MPI.
+MPIINC.mpich   = $(shell $(MPICC.mpich) -show 2>/dev/null | tr ' ' '\n' | grep '^-I')
+MPIINC.openmpi = $(shell $(MPICC.openmpi) --showme:compile 2>/dev/null)
+
+ifeq ($(V),1)
+Q :=
+say :=
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+CORE  := log config stats now xen pool substitute mapcache channel rndv peer progress
+FRONT := bind memhook
+MPIC  := $(basename $(notdir $(wildcard shim/mpi_*.c)))
+CORE_OBJ  := $(CORE:%=$B/obj/core/%.o)
+FRONT_OBJ := $(FRONT:%=$B/obj/core/%.o) $B/obj/core/entry_$(ARCH).o
+EMU_OBJ   := $(patsubst tools/xenemu/%.c,$B/obj/xenemu/%.o,$(wildcard tools/xenemu/*.c))
+LIBS  := $B/libvmonecopy.so $(MPIS:%=$B/libvmonecopy-%.so) $B/libxenemu.so
+UNIT  := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
+MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c)
+MPI_NAME := $(basename $(notdir $(MPI_SRC)))
+MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%))
+
+.PHONY: all help setup test unit demo asan compdb clean duplicates
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(LIBS)                    ## build the libraries
+
+$B/libvmonecopy.so: $(FRONT_OBJ) shim/libvmonecopy.map
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(@F) -Wl,--version-script=shim/libvmonecopy.map -Wl,-z,now,-z,relro -o $@ $(FRONT_OBJ)
+
+# Open MPI's handles are addresses of variables in libmpi, so its flavour names that library; it is
+# loaded only where that library is loaded already.
+MPILIB.openmpi = $(addprefix -L,$(shell $(MPICC.openmpi) --showme:libdirs 2>/dev/null)) -lmpi
+MPILIB.mpich   =
+define FLAVOUR
+$B/libvmonecopy-$(1).so: $(MPIC:%=$B/obj/$(1)/%.o) $(CORE_OBJ) shim/flavour.map
+	$$(say) LINK $$@
+	$$(Q)$$(CC) $$(CFLAGS) $$(SAN) -shared -Wl,-soname,$$(@F) -Wl,--version-script=shim/flavour.map -Wl,-z,relro -o $$@ $(MPIC:%=$B/obj/$(1)/%.o) $$(CORE_OBJ) -Wl,--as-needed $$(MPILIB.$(1))
+$B/obj/$(1)/%.o: shim/%.c
+	@mkdir -p $$(@D)
+	$$(say) CC.$(1) $$<
+	$$(Q)$$(CC) $$(FLAGS) $$(MPIINC.$(1)) -DVMO_FLAVOUR='"$(1)"' -c -o $$@ $$<
+$B/tests/$(1)/%: tests/mpi/%.c
+	@mkdir -p $$(@D)
+	$$(say) MPICC $$@
+	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -Itests/mpi -o $$@ $$< -lpthread
+$B/tests/$(1)/%: tools/bench/%.c
+	@mkdir -p $$(@D)
+	$$(say) MPICC $$@
+	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -o $$@ $$<
+$B/tests/$(1)/%: tests/mpi/%.f90
+	@mkdir -p $$(@D)/mod
+	$$(say) MPIFC $$@
+	$$(Q)$$(MPIF.$(1)) -O1 -g -fallow-argument-mismatch -J$$(@D)/mod -o $$@ $$<
+$B/tests/$(1)/%: tests/mpi/%.f
+	@mkdir -p $$(@D)
+	$$(say) MPIFC $$@
+	$$(Q)$$(MPIF.$(1)) -O1 -g -fallow-argument-mismatch -o $$@ $$<
+endef
+$(foreach m,$(MPIS),$(eval $(call FLAVOUR,$m)))
+
+$B/libxenemu.so: $(EMU_OBJ)
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(@F) -o $@ $(EMU_OBJ) -lpthread
+
+$B/obj/core/%.o: shim/%.c
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
+$B/obj/core/%.o: shim/%.S shim/calls.def
+	@mkdir -p $(@D)
+	$(say) AS $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$B/obj/xenemu/%.o: tools/xenemu/%.c
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(FLAGS) -Itools/xenemu -c -o $@ $<
+
+# Unit tests need no MPI; they get the MPI-free floors and the memory hooks.
+$B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $B/obj/core/memhook.o
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(FLAGS) -Itests/unit -o $@ $< $(CORE_OBJ) $B/obj/core/memhook.o -lpthread -ldl
+
+clean:                          ## remove what was built
+	rm -rf $B
+
+-include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mapcache.h: runs of peers, mapped once and kept.
+ *
+ *   (peer process, run) -> address of the whole run in this process, read-only
+ *
+ * A mapping is of a run, never of a user buffer, so it does not go stale when the peer substitutes,
+ * detaches or frees. A changed generation unmaps the old one. Least recently used entries leave when
+ * the budget is reached; an entry in use (between get and put) never does.
+ *
+ * Everything read from the peer's catalog is read once, checked, then used: a lying peer can make a
+ * call fail, not make it touch foreign memory.
+ *
+ * Threads: one lock per cache; the mapping system call runs under it (rare). A copy from a mapping
+ * runs without it.
+ */
+#ifndef VMO_MAPCACHE_H
+#define VMO_MAPCACHE_H
+
+#include "pool.h"
+
+struct vmo_mapcache;
+struct vmo_mapping;
+
+/* A peer process's pool as seen from here. */
+struct vmo_remote_pool {
+	vmo_domid owner;
+	uint32_t peer;				/* MPI rank in MPI_COMM_WORLD: part of the key */
+	const volatile struct vmo_directory *directory;	/* mapped, read-only */
+};
+
+int vmo_mapcache_new(struct vmo_mapcache **out, struct vmo_xen *xen, uint64_t budget_pages);
+
+/* Unmaps everything. Safe with NULL. */
+void vmo_mapcache_free(struct vmo_mapcache *cache);
+
+/*
+ * The run's address, mapped now if it is not yet. *pages gets its length. Give it back with put.
+ * -ENOSPC: over budget and nothing can leave: use vmo_mapcache_copy. -EINVAL: the catalog makes no
+ * sense, or the grant is gone. -ESTALE: the catalog has another generation.
+ */
+int vmo_mapcache_get(struct vmo_mapcache *cache, const struct vmo_remote_pool *pool, uint32_t run,
+                     uint32_t generation, struct vmo_mapping **out, const char **address,
+                     uint32_t *pages);
+void vmo_mapcache_put(struct vmo_mapcache *cache, struct vmo_mapping *mapping);
+
+/* The same bytes by grant copy, without mapping the run: [offset, offset + bytes) of it to `to`. */
+int vmo_mapcache_copy(struct vmo_mapcache *cache, const struct vmo_remote_pool *pool, uint32_t run,
+                      uint32_t generation, uint64_t offset, size_t bytes, void *to);
+
+/* Unmaps all runs of a peer (it left or died). Entries in use go when they are put. */
+void vmo_mapcache_forget(struct vmo_mapcache *cache, uint32_t peer);
+
+struct vmo_mapcache_usage { uint32_t runs; uint64_t pages; };
+struct vmo_mapcache_usage vmo_mapcache_usage(struct vmo_mapcache *cache);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pool.h: the granted pages of one peer domain.
+ *
+ *   pool (domid 2) --> run 0  [ 256 pages granted in one ioctl, mapped once here as its "view" ]
+ *                      run 1  [ ...                                                          ]
+ *   block = contiguous pages of one run, taken for one use, reference counted: the association of
+ *   a substituted buffer holds one reference, each transfer that carries its pages another. The
+ *   pages are free for others when the last is dropped: never while a peer may still read them.
+ *
+ * Payload pages are granted read-only. Runs are kept for the life of the process (persistent
+ * grants): a peer that mapped a run once reads every later message in it without a system call.
+ *
+ * The catalog tells a peer the grefs of a run it has not seen. It is itself granted, read-only:
+ *   directory page   struct vmo_directory: per run its first page number, length and generation,
+ *                    and the grefs of the gref pages
+ *   gref pages       gref of pool page n at [n / 1024][n % 1024]
+ *
+ * Budget: pages granted by all pools of the process never exceed budget->pages.
+ * Threads: every function takes the pool's lock; none blocks on another process.
+ */
+#ifndef VMO_POOL_H
+#define VMO_POOL_H
+
+#include "xen.h"
+
+#define VMO_DIRECTORY_RUNS 184
+#define VMO_DIRECTORY_GREF_PAGES 256
+#define VMO_GREFS_PER_PAGE (VMO_PAGE_BYTES / sizeof(vmo_gref))
+
+/* ABI of the directory page. A run's entry is complete before any message names the run. */
+struct vmo_directory {
+	uint32_t version;		/* VMO_DIRECTORY_VERSION */
+	uint32_t runs;
+	uint32_t gref_pages;
+	uint32_t reserved[29];
+	vmo_gref gref_page[VMO_DIRECTORY_GREF_PAGES];
+	struct vmo_directory_run {
+		uint32_t first_page;	/* number of its first page in the pool */
+		uint32_t pages;
+		uint32_t generation;	/* changes when the run's number is used for other pages */
+		uint32_t reserved;
+	} run[VMO_DIRECTORY_RUNS];
+};
+#define VMO_DIRECTORY_VERSION 1
+_Static_assert(sizeof(struct vmo_directory) == VMO_PAGE_BYTES, "the directory is one page");
+
+struct vmo_budget {
+	uint64_t pages;		/* at most */
+	uint64_t used;		/* atomic */
+};
+
+struct vmo_pool;
+
+struct vmo_block {
+	struct vmo_pool *pool;
+	uint32_t run;		/* number, as in the directory */
+	uint32_t generation;
+	uint32_t first;		/* page within the run */
+	uint32_t pages;
+	char *view;		/* this process's own address of the block's first page */
+	uint32_t refs;		/* under the pool's lock */
+};
+
+/* A pool for one peer domain, with its directory page granted but no run yet. */
+int vmo_pool_new(struct vmo_pool **out, struct vmo_xen *xen, vmo_domid peer, size_t run_bytes,
+                 struct vmo_budget *budget);
+
+/* Ungrants everything. All blocks and substitutions must have ended. Safe with NULL. */
+void vmo_pool_free(struct vmo_pool *pool);
+
+vmo_domid vmo_pool_domid(const struct vmo_pool *pool);
+vmo_gref vmo_pool_directory_gref(const struct vmo_pool *pool);
+
+/*
+ * Takes up to `pages` contiguous pages, at least `least` of them, as one block with one reference;
+ * grows the pool by max(run_bytes, pages) if no run has room. Call again for the rest.
+ * -ENOSPC: budget or gntalloc's limit reached. -EMFILE: no more runs. Other: -errno of Xen.
+ */
+int vmo_pool_take(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out);
+
+void vmo_block_hold(struct vmo_block *block);
+void vmo_block_drop(struct vmo_block *block);
+
+/* Puts `pages` of the block, from page `first` of it, under `address` (page aligned). 0 or -errno. */
+int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, void *address);
+
+/* For tests and reports. */
+struct vmo_pool_usage { uint32_t runs, pages, pages_taken; };
+struct vmo_pool_usage vmo_pool_usage(struct vmo_pool *pool);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * stats.h: counters, fall-through reasons and calls: what really happened, in numbers.
+ *
+ * One plain array of uint64_t, so that ranks add theirs up with one reduction. Increments are relaxed
+ * atomics: right under MPI_THREAD_MULTIPLE and as cheap as an add.
+ */
+#ifndef VMO_STATS_H
+#define VMO_STATS_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdbool.h>
+
+enum vmo_counter {
+#define X(id, doc) VMO_C_##id,
+#include "counters.def"
+#undef X
+	VMO_COUNTERS
+};
+
+enum vmo_reason {
+#define X(id, text) VMO_R_##id,
+#include "reasons.def"
+#undef X
+	VMO_REASONS
+};
+
+enum vmo_call {
+#define X(name) VMO_CALL_##name,
+#include "calls.def"
+#undef X
+	VMO_CALLS
+};
+
+struct vmo_stats {
+	uint64_t counter[VMO_COUNTERS];
+	uint64_t reason_messages[VMO_REASONS];
+	uint64_t reason_bytes[VMO_REASONS];
+	uint64_t call[VMO_CALLS];
+};
+
+#define VMO_STATS_WORDS (sizeof(struct vmo_stats) / sizeof(uint64_t))
+
+extern struct vmo_stats vmo_stats;
+
+#define vmo_count(id, n) \
+	__atomic_fetch_add(&vmo_stats.counter[VMO_C_##id], (uint64_t)(n), __ATOMIC_RELAXED)
+#define vmo_count_call(name) \
+	__atomic_fetch_add(&vmo_stats.call[VMO_CALL_##name], 1, __ATOMIC_RELAXED)
+
+/* Counts one message of so many bytes that falls through for this reason. */
+void vmo_fall_through(enum vmo_reason reason, uint64_t bytes);
+
+const char *vmo_reason_text(enum vmo_reason reason);
+
+/*
+ * The report: one line, or with full also every counter, reason and call that is not zero.
+ * inactive: why the library did nothing (NULL: it was active). world: MPI ranks in the job.
+ */
+void vmo_report(FILE *out, const struct vmo_stats *sum, bool full, bool emulated, int world,
+                const char *inactive);
+
+#endif
