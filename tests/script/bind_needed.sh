@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The preloaded file needs libc alone and exports the calls of calls.def, twice, and the memory
+# hooks: nothing else. A flavour needs libc, Open MPI's that MPI too, and exports its one function.
+. "$(dirname "$0")/bind.inc"
+command -v readelf >/dev/null || skip "no readelf"
+
+needed() { readelf -dW "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p' | LC_ALL=C sort | tr '\n' ' '; }
+exported() { nm -D --defined-only "$1" | awk '{print $3}' | LC_ALL=C sort; }
+
+same() {
+	[ "$2" = "$3" ] || fail "$1 needs $2, not $3"
+}
+
+same libvmonecopy.so "$(needed "$preload")" "libc.so.6 "
+{
+	calls | sed 's/.*/MPI_&\nPMPI_&/'
+	# the hooks: the names of the version script that have no wildcard
+	sed -n '/global:/,/local:/p' "$top/shim/libvmonecopy.map" | tr -d '\t ' | tr ';' '\n' | grep -E '^[a-z_0-9]+$'
+} | LC_ALL=C sort >"$work/wanted"
+exported "$preload" >"$work/is"
+diff "$work/wanted" "$work/is" >"$work/diff" || fail "exports differ (< missing, > too many): $(grep '^[<>]' "$work/diff" | tr '\n' ' ')"
+[ "$(wc -l <"$work/is")" -gt 100 ] || fail "only $(wc -l <"$work/is") names"
+
+readelf -lW "$preload" | grep -q 'GNU_STACK.* RW ' || fail "its stack is executable"
+readelf -dW "$preload" | grep -q TEXTREL && fail "it has text relocations"
+
+for flavour in mpich openmpi; do
+	library=$build/libvmonecopy-$flavour.so
+	[ -f "$library" ] || { echo "$me: $flavour's flavour is not built"; continue; }
+	case $flavour in
+	mpich) same "$flavour's flavour" "$(needed "$library")" "libc.so.6 " ;;
+	openmpi) same "$flavour's flavour" "$(needed "$library")" "libc.so.6 libmpi.so.40 " ;;
+	esac
+	[ "$(exported "$library")" = vmo_flavour_attach ] || fail "$flavour's flavour exports $(exported "$library" | tr '\n' ' ')"
+done
+exit 0
