@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One process with a time limit, of which nothing is left afterwards.
+
+MPI launchers start daemons in sessions and process groups of their own, so killing a group is not enough.
+This process makes itself the "subreaper": what a job leaves behind becomes its child, is found in /proc by
+that, and is ended by its own id. Nothing else is ever signalled.
+"""
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+
+PR_SET_CHILD_SUBREAPER = 36
+GRACE_SECONDS = 2.0
+
+
+@dataclass
+class Finished:
+    """What one process did."""
+    status: int
+    stdout: str
+    stderr: str
+    timed_out: bool
+    seconds: float
+
+
+class Interrupted(Exception):
+    """SIGINT, SIGTERM or SIGHUP came."""
+
+    def __init__(self, signum):
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+def _raise_interrupted(signum, _frame):
+    raise Interrupted(signum)
+
+
+def catch_signals():
+    """From now on these signals raise Interrupted, so that all is cleaned up; orphans become our children."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _raise_interrupted)
+
+
+@contextlib.contextmanager
+def signals_held():
+    """Cleaning up is not interrupted by a second Ctrl-C."""
+    held = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+
+
+def _parent_of(pid):
+    """Parent of a process, None if it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            return int(stat.read().rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def descendants():
+    """Ids of all processes that this one started, directly or not."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            children.setdefault(_parent_of(int(name)), []).append(int(name))
+    found, todo = [], [os.getpid()]
+    while todo:
+        offspring = children.get(todo.pop(), [])
+        found += offspring
+        todo += offspring
+    return found
+
+
+def _reap():
+    """Collect the dead."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def end_descendants():
+    """End whatever a job left: first politely, then surely."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    signum = signal.SIGTERM
+    while True:
+        _reap()
+        left = descendants()
+        if not left or time.monotonic() > deadline + GRACE_SECONDS:
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
+        signum = 0 if time.monotonic() < deadline else signal.SIGKILL
+        time.sleep(0.05)
+
+
+def run(command, environment, limit_seconds):
+    """Run a command to its end or its time limit. Output goes through files: no orphan can hold a pipe open."""
+    start = time.monotonic()
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = None
+        try:
+            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                                       start_new_session=True)
+            status, timed_out = _wait(process, limit_seconds)
+        finally:
+            with signals_held():
+                end_descendants()
+                if process:
+                    process.poll()
+        seconds = time.monotonic() - start
+        out.seek(0)
+        err.seek(0)
+        return Finished(status, out.read(), err.read(), timed_out, seconds)
+
+
+def _wait(process, limit_seconds):
+    """(exit status, did it take too long)."""
+    try:
+        return process.wait(timeout=limit_seconds), False
+    except subprocess.TimeoutExpired:
+        return -1, True

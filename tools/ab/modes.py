@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is compared, as data, and how each MPI is started."""
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+
+from . import CannotRun
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One side of the comparison."""
+    name: str
+    meaning: str
+    apart: bool = False         # the ranks sit at the two ends of the path; else on one kernel, in shared memory
+    shim: bool = False          # the library is preloaded, with the path's environment for it
+    mpi: bool = True            # started by an MPI; else plainly
+    bench_options: tuple = ()
+
+
+MODES = (
+    Mode("tcp", "MPI over TCP between the two, as two virtual machines talk without the library", apart=True),
+    Mode("onecopy", "the same with the library: small messages over that TCP, large ones by one copy", apart=True,
+         shim=True),
+    Mode("shm", "for reference: the MPI's own shared memory, both ranks on one kernel, no library"),
+    Mode("memcpy", "the limit: memcpy out of a kept shared mapping, two processes, no MPI", mpi=False,
+         bench_options=("--over", "memory")),
+)
+
+
+def bench_command(build, mpi_name, arguments):
+    """The bench program of one MPI."""
+    program = os.path.join(build, "tests", mpi_name, "vmobench")
+    if not os.access(program, os.X_OK):
+        raise CannotRun(f"{program} is missing: run `make {os.path.relpath(program)}`")
+    return [program, *arguments]
+
+
+@dataclass(frozen=True)
+class Mpi:
+    """One MPI: its launcher and the words it wants."""
+    name: str
+    mpirun: str
+    version: str
+    dialect: "Hydra | OpenRte" = field(repr=False)
+
+    def command(self, mode, path, rank_environment, program):
+        """Command line that starts two ranks of program in this mode."""
+        words = [self.mpirun, *self.dialect.words(mode, path), *self.dialect.exports(rank_environment), *program]
+        return path.enter(words)
+
+    def environment(self, mode, path):
+        """What this MPI reads from the environment in this mode."""
+        return self.dialect.environment(mode, path)
+
+
+class Hydra:
+    """MPICH (Debian's is ch4:ucx) and its launcher hydra."""
+
+    launchers = ("mpirun.mpich", "mpiexec.mpich", "mpiexec.hydra")
+
+    @staticmethod
+    def version(text):
+        """From `mpirun -info`."""
+        lines = [line.split()[1] for line in text.splitlines() if line.strip().startswith("Version:")]
+        return f"MPICH {lines[0]} (hydra)" if lines else None
+
+    @staticmethod
+    def words(mode, path):
+        """Launcher options."""
+        words = ["-n", "2", "-iface", path.device if mode.apart else "lo"]
+        if mode.apart and path.agent:
+            words += ["-launcher", "ssh", "-launcher-exec", path.agent, "-hosts", ",".join(path.hosts), "-ppn", "1"]
+        return words
+
+    @staticmethod
+    def exports(environment):
+        """Variables for the ranks alone, not for the launcher."""
+        return [word for name, value in environment.items() for word in ("-genv", name, value)]
+
+    @staticmethod
+    def environment(mode, path):
+        """NOLOCAL alone is not enough: UCX would still choose shared memory."""
+        if mode.apart:
+            return {"MPIR_CVAR_NOLOCAL": "1", "UCX_TLS": "tcp,self", "UCX_NET_DEVICES": path.device}
+        return {}
+
+
+class OpenRte:
+    """Open MPI 4 and its launcher."""
+
+    launchers = ("mpirun.openmpi", "orterun")
+
+    @staticmethod
+    def version(text):
+        """From `mpirun --version`."""
+        first = text.splitlines()[0] if text else ""
+        return f"Open MPI {first.split()[-1]}" if "Open" in first else None
+
+    @staticmethod
+    def words(mode, path):
+        """Launcher options. Binding would put both "hosts" on core 0; the bench pins its ranks itself."""
+        network = path.network if mode.apart else "lo"
+        words = ["-np", "2", "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "oob_tcp_if_include", network,
+                 "--mca", "btl", "self,tcp" if mode.apart else "self,vader"]
+        if mode.apart:
+            words += ["--mca", "btl_tcp_if_include", network]
+        if mode.apart and path.agent:
+            words += ["--mca", "plm_rsh_agent", path.agent, "--host", ",".join(f"{host}:1" for host in path.hosts)]
+        else:
+            words += ["--host", "localhost:2"]
+        return words
+
+    @staticmethod
+    def exports(environment):
+        """Variables for the ranks alone, not for the launcher."""
+        return [word for name, value in environment.items() for word in ("-x", f"{name}={value}")]
+
+    @staticmethod
+    def environment(_mode, _path):
+        """Root is refused otherwise; it gets no more than it has."""
+        return {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+DIALECTS = {"mpich": (Hydra, "-info"), "openmpi": (OpenRte, "--version")}
+
+
+def find_mpi(name):
+    """The MPI of this name, or None where it is not installed."""
+    dialect, question = DIALECTS[name]
+    for launcher in dialect.launchers:
+        mpirun = shutil.which(launcher)
+        if not mpirun:
+            continue
+        answer = subprocess.run([mpirun, question], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, timeout=30, check=False, text=True).stdout
+        version = dialect.version(answer)
+        if version:
+            return Mpi(name, mpirun, version, dialect)
+    return None
+
+
+def find_mpis(names):
+    """The MPIs asked for; with no names all that are installed."""
+    found = [find_mpi(name) for name in names or DIALECTS]
+    missing = [name for name, mpi in zip(names, found) if mpi is None]
+    if missing:
+        raise CannotRun(f"not installed: {', '.join(missing)} (looked for "
+                        f"{', '.join(DIALECTS[missing[0]][0].launchers)}): install it or leave it out of --mpi")
+    if not any(found):
+        raise CannotRun("no MPI found: install mpich or openmpi-bin")
+    return [mpi for mpi in found if mpi]
