@@ -110,6 +110,7 @@ int main(void)
 	peer_sees(&peer, 22, 'k');
 	peer_sees(&peer, 0, 0);
 	finish(&peer);
+	free(heap);
 	xen.xengntshr_close(shr);
 	return 0;
 }

@@ -94,8 +94,14 @@ bool xenemu_is_gntdev_memory(const void *start, size_t bytes)
 	return false;
 }
 
-void xenemu_gnttab_forget(void)
+void xenemu_gnttab_forget(bool whole)
 {
+	while (whole && mappings) {
+		struct mapping *mapping = mappings;
+
+		mappings = mapping->next;
+		free(mapping);
+	}
 	mappings = NULL;
 	record_hint = 0;
 }

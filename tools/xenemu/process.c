@@ -247,9 +247,12 @@ static void after_fork_in_child(void)
 	}
 	xenemu_watch_forget(whole);
 	xenemu_keepers_forget(whole);
-	xenemu_gnttab_forget();
+	xenemu_gnttab_forget(whole);
 	xenemu_gntshr_forget(whole);
-	xenemu.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	if (whole)
+		pthread_mutex_unlock(&xenemu.lock);
+	else
+		xenemu.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
 __attribute__((constructor)) static void load(void)

@@ -137,7 +137,7 @@ void xenemu_port_release(uint16_t domain, uint32_t port); /* one armed notify fe
 
 /* gnttab.c, [locked] */
 bool xenemu_is_gntdev_memory(const void *start, size_t bytes);
-void xenemu_gnttab_forget(void); /* after fork */
+void xenemu_gnttab_forget(bool whole); /* after fork */
 
 /* gntshr.c, [locked] */
 struct xengntdev_handle;
