@@ -17,7 +17,7 @@
 #include <xengnttab.h>
 #include <xenstore.h>
 
-#define REFERENCE_KEY "/xenlab/barrier/selftest-grant"
+#define REFERENCE_KEY "/xenlab/job/reference"
 #define ENOUGH_TRIES 600 /* of 100 ms */
 
 static void fail(const char *what)

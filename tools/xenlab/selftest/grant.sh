@@ -2,6 +2,6 @@
 # Guest 1 grants a page to guest 2, which maps it: as root, then as the unprivileged user.
 case $ROLE in
 1) ./grant share "$DOM2" && barrier root && as-user ./grant share "$DOM2" ;;
-2) ./grant map "$DOM1" && xenstore-rm /xenlab/barrier/selftest-grant && barrier root &&
+2) ./grant map "$DOM1" && xenstore-rm /xenlab/job/reference && barrier root &&
     as-user ./grant map "$DOM1" ;;
 esac
