@@ -39,7 +39,7 @@ int xenemu_notify_arm(struct xenemu_notify *notify, uint32_t action, uint32_t of
 	return 0;
 }
 
-/* Some descriptor of the memfd `ino`: its granter's, mine, or another mapper's keeper. *close_it: is it ours to close? */
+/* A descriptor of memfd `ino`: my keeper, its granter's, or another mapper's. *close_it: is it ours to close? */
 static int open_page_file(pid_t granter, int fd, uint64_t ino, bool *close_it)
 {
 	int found = xenemu_keeper_find(ino);

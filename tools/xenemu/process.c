@@ -8,7 +8,7 @@
  *
  * Invariants
  *   - Identity is (pid, start time): a reused pid is not mistaken for the dead.
- *   - No lock is held across fork: a fork handler of ours that waits could deadlock with a caller's. The child forgets all.
+ *   - No lock is held across fork: a handler of ours that waits could deadlock with a caller's. The child forgets all.
  *   - exec keeps pid and start time but closes the bell, so a process without its bell counts as dead.
  *
  * Threads: as each function says in xenemu.h. Not handled: clone(2) without the fork handlers, then using handles.
@@ -26,7 +26,8 @@
 
 #include "xenemu.h"
 
-struct xenemu_context xenemu = {.lock = PTHREAD_MUTEX_INITIALIZER, .registry_fd = -1, .bell = {-1, -1}, .self = XENEMU_PROCS};
+struct xenemu_context xenemu = {
+	.lock = PTHREAD_MUTEX_INITIALIZER, .registry_fd = -1, .bell = {-1, -1}, .self = XENEMU_PROCS};
 
 /* Field 22 of /proc/PID/stat, counted from behind the command name. 0: no such process. */
 static uint64_t start_ticks(pid_t pid)
@@ -228,8 +229,10 @@ void xenemu_leave(void)
 	pthread_mutex_unlock(&xenemu.lock);
 }
 
-/* The registry and gntdev mappings did not come along (MADV_DONTFORK); the descriptors did, and are closed if our tables
- * are whole. If another thread was at work in them at the moment of the fork, they stay open until exec or exit. */
+/*
+ * The registry and gntdev mappings did not come along (MADV_DONTFORK); the descriptors did, and are closed if our
+ * tables are whole. If another thread was at work in them at the moment of the fork, they stay open until exec or exit.
+ */
 static void after_fork_in_child(void)
 {
 	bool whole = pthread_mutex_trylock(&xenemu.lock) == 0;
