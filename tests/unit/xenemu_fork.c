@@ -55,6 +55,7 @@ static void open_anew(int fd)
 
 	(void)fd;
 	CHECK(own && xen.xengntshr_share_pages(own, 1, 1, &ref, 1), "a handle of its own");
+	CHECK(!xen.xengntshr_share_pages(shr, 1, 1, &ref, 1), "the inherited one is still of no use");
 	xen.xengntshr_close(own);
 }
 

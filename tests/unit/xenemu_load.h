@@ -118,7 +118,7 @@ static inline void remove_directory(void)
 
 static void too_late(int signal_number)
 {
-	static const char text[] = "time limit\n";
+	static const char text[] = "time limit, or told to end\n";
 
 	(void)signal_number;
 	if (write(2, text, sizeof text - 1) > 0)
@@ -157,6 +157,7 @@ static inline void test_begin(unsigned limit_seconds)
 	atexit(remove_directory);
 	setenv("XENEMU_DIR", test_directory, 1);
 	signal(SIGALRM, too_late);
+	signal(SIGTERM, too_late);
 	signal(SIGPIPE, SIG_IGN);
 	alarm(limit_seconds);
 	load_calls();
@@ -200,6 +201,7 @@ static inline void spawn(struct peer *peer, int domid, void (*work)(int fd))
 	CHECK(peer->pid >= 0, "fork");
 	if (!peer->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGTERM, SIG_DFL);
 		close(pair[0]);
 		be_domain(domid);
 		work(pair[1]);

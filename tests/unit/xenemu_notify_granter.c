@@ -16,7 +16,7 @@ static void granter(int fd)
 	uint64_t index;
 	char *run;
 
-	CHECK(!alloc_run(shr, 2, false, 3, refs, &index), "alloc");
+	CHECK(!alloc_run(shr, 2, true, 3, refs, &index), "alloc");
 	CHECK(set_notify(shr, index + 3 * PAGE, UNMAP_NOTIFY_CLEAR_BYTE, 0) == ENOENT, "no such page");
 	CHECK(set_notify(shr, index, 8, 0) == EINVAL, "no such action");
 	CHECK(set_notify(shr, index, UNMAP_NOTIFY_SEND_EVENT, 5) == EINVAL, "no such port");
@@ -33,6 +33,9 @@ static void granter(int fd)
 	munmap(run, 3 * PAGE);
 	CHECK(!dealloc_run(shr, index + PAGE, 1), "dealloc, with no mapping");
 	meet(fd);
+	meet(fd);
+	CHECK(!alloc_run(shr, 2, true, 1, refs, &index), "looks at what was deallocated once more");
+	meet(fd);
 	meet(fd); /* the third: at exit */
 }
 
@@ -48,12 +51,16 @@ int main(void)
 	be_domain(2);
 	tab = xen.xengnttab_open(NULL, 0);
 	hear(peer.fd, refs, sizeof refs);
-	at = xen.xengnttab_map_domain_grant_refs(tab, 3, 1, refs, PROT_READ);
+	at = xen.xengnttab_map_domain_grant_refs(tab, 3, 1, refs, PROT_READ | PROT_WRITE);
 	CHECK(at, "map");
 	meet(peer.fd);
 	meet(peer.fd);
 	CHECK(becomes(&at[10], 0, 1000), "deallocated and not mapped there any more");
 	CHECK(at[PAGE + 10] == 'N', "taken back");
+	at[10] = 'X';
+	meet(peer.fd);
+	meet(peer.fd);
+	CHECK(at[10] == 'X', "it fires once");
 	CHECK(at[2 * PAGE + 10] == 'N', "not yet");
 	meet(peer.fd);
 	finish(&peer);

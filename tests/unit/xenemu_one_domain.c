@@ -16,6 +16,17 @@ static void sibling(int fd)
 	xen.xengntshr_close(shr);
 }
 
+static void killed_sibling(int fd)
+{
+	xengntshr_handle *shr = xen.xengntshr_open(NULL, 0);
+	uint32_t refs[100];
+	uint64_t index;
+
+	CHECK(!alloc_run(shr, 2, true, 100, refs, &index), "alloc");
+	meet(fd);
+	pause();
+}
+
 static void mapper(int fd)
 {
 	xengnttab_handle *tab = xen.xengnttab_open(NULL, 0);
@@ -58,7 +69,11 @@ int main(void)
 	CHECK(run[0] == 2, "both mapped it");
 	meet(peer.fd);
 	finish(&peer);
-	CHECK(!alloc_run(shr, 2, true, 224, theirs, &index), "the sibling's share is free");
+	spawn(&peer, 1, killed_sibling);
+	meet(peer.fd);
+	CHECK(alloc_run(shr, 2, true, 224, theirs, &index) == ENOSPC, "the new sibling has some");
+	kill_peer(&peer);
+	CHECK(!alloc_run(shr, 2, true, 224, theirs, &index), "the siblings' share is free, though one was killed");
 	finish(&map_a);
 	finish(&map_b);
 	xen.xengntshr_close(shr);

@@ -7,6 +7,7 @@ int main(void)
 	xengntshr_handle *shr;
 	xengnttab_handle *tab;
 	uint32_t first, refs[3], again[3];
+	struct stat status;
 	uint64_t index;
 	char *page, *at;
 
@@ -25,7 +26,9 @@ int main(void)
 	at = xen.xengnttab_map_grant_ref(tab, 1, first, PROT_READ);
 	CHECK(at && !strcmp(at, "new"), "the stale reference reaches the new data");
 	CHECK(!alloc_run(shr, 1, true, 3, refs, &index), "alloc");
+	CHECK(!fstat(xen.xengntshr_fd(shr), &status) && status.st_blocks == 3 * 8, "memory of 3 pages");
 	CHECK(!dealloc_run(shr, index, 3), "dealloc");
+	CHECK(!fstat(xen.xengntshr_fd(shr), &status) && status.st_blocks == 0, "the memory is given back");
 	CHECK(!xen.xengnttab_map_grant_ref(tab, 1, refs[1], PROT_READ) && errno == EINVAL, "a freed reference");
 	CHECK(!alloc_run(shr, 1, true, 3, again, &index), "alloc again");
 	for (int i = 0; i < 3; i++)

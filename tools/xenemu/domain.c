@@ -108,13 +108,16 @@ static int take_gref(struct xenemu_domain *domain, uint32_t *gref)
 	return rc;
 }
 
-/* gntalloc's limit and the table's end, in this order. */
+/* gntalloc's limit and the table's end, in this order. What the dead of this domain had does not count. */
 static int may_grow(struct xenemu_domain *domain, uint32_t count)
 {
 	const struct xenemu_settings *settings = &xenemu.settings;
 
 	if (domain->orphans)
 		xenemu_reclaim(domain);
+	if (domain->grants + (uint64_t)count > settings->limit_pages ||
+	    domain->grants + (uint64_t)count > settings->table_grants)
+		xenemu_sweep();
 	if (domain->dry || domain->grants + (uint64_t)count > settings->limit_pages)
 		return -ENOSPC;
 	if (domain->grants + count <= settings->table_grants)
