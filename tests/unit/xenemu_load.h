@@ -16,7 +16,7 @@
 #define XENEMU_LOAD_H
 
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #endif
 
 #include <dirent.h>

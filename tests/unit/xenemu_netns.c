@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Domains in different network namespaces reach each other all the same: grants, events, and the news of a death. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <sched.h>
 
 #include "xenemu_load.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* SET_UNMAP_NOTIFY on a run: fires at dealloc once no local mapping is left, at exit, and not when it was taken back. */
+/* SET_UNMAP_NOTIFY on a run fires at dealloc once no local mapping is left, or at exit; not if it was taken back. */
 #include "xenemu_load.h"
 
 static int set_notify(xengntshr_handle *shr, uint64_t index, uint32_t action, uint32_t port)

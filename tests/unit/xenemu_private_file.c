@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The registry is this user's alone: mode 0600; a symbolic link, a foreign or a readable file in its place is refused. */
+/* The registry is this user's alone: mode 0600; a symbolic link, a foreign or readable file in its place is refused. */
 #include "xenemu_load.h"
 
 static void silence(int fd)

@@ -10,7 +10,7 @@
  * Threads: any; no lock is held while data moves. The dmabuf calls are here too: they are not supported.
  * Not handled: a granter that dies amid a batch is noticed with the next one.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <stdint.h>
 #include <unistd.h>

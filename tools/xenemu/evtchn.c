@@ -7,7 +7,7 @@
  * Threads: any. Not handled: VIRQs, fdopen, NO_CLOEXEC (accepted; the descriptors are close-on-exec all the same),
  * reading the descriptor by hand.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

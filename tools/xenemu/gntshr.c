@@ -9,7 +9,7 @@
  * Threads: any; both locks inside. Not handled: unshare of memory that is not shared (real Xen would unmap it;
  * here EINVAL).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

@@ -12,7 +12,7 @@
  *
  * Threads: any; both locks inside. Not handled: unmapping by munmap(2) (the records then stay until close).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
  * Invariants: a counted keeper is not closed. Files are known by inode; a kept descriptor pins its inode number.
  * Threads: both locks held. Not handled: applications that close descriptors they don't own; found by inode, reopened.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

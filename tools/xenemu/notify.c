@@ -9,7 +9,7 @@
  * The byte of a dead granter is cleared through any live mapper's keeper; with no mapper left nobody could see it.
  * Threads: both locks held. Not handled: a lock holder killed between disarm and act loses that one notify.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>

@@ -13,7 +13,7 @@
  * nobody holds is silently nothing, as in Xen.
  * Threads: both locks held; the writes don't block. Not handled: VIRQs, priorities.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>

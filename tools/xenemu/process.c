@@ -13,7 +13,7 @@
  *
  * Threads: as each function says in xenemu.h. Not handled: clone(2) without the fork handlers, then using handles.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -5,7 +5,7 @@
  * Works across network namespaces and for any process of the same user that may be looked into (ptrace "read" access).
  * Threads: none of its own state. Not handled: processes made undumpable, other user namespaces (EACCES).
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

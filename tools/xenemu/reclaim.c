@@ -11,7 +11,7 @@
  * can be handed out again.
  * Threads: both locks held. Not handled: a mapping that only a forked child still has is not seen.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
  * Threads: the callers hold the process lock. Not handled: processes in different pid namespaces (refused), an
  * XENEMU_DIR on a network file system.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
  * Threads: `watched` belongs to the watcher (and to the forked child, which has none).
  * Not handled: kernels without pidfd_open get a look at /proc every 50 ms instead.
  */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
