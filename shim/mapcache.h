@@ -12,7 +12,7 @@
  * call fail, not make it touch foreign memory.
  *
  * Threads: one lock per cache; the mapping system call runs under it (rare). A copy from a mapping
- * runs without it.
+ * runs without it. It is an outer lock: the memory hooks may run under it, and must not come here.
  */
 #ifndef VMO_MAPCACHE_H
 #define VMO_MAPCACHE_H
@@ -36,15 +36,20 @@ void vmo_mapcache_free(struct vmo_mapcache *cache);
 
 /*
  * The run's address, mapped now if it is not yet. *pages gets its length. Give it back with put.
- * -ENOSPC: over budget and nothing can leave: use vmo_mapcache_copy. -EINVAL: the catalog makes no
- * sense, or the grant is gone. -ESTALE: the catalog has another generation.
+ * -ENOSPC: over budget and nothing can leave, or the kernel maps no more: use vmo_mapcache_copy.
+ * -EINVAL: the catalog makes no sense, or the grant is gone. -ESTALE: the catalog has another
+ * generation. A warm get compares the generation with the mapping's and reads no shared memory.
  */
 int vmo_mapcache_get(struct vmo_mapcache *cache, const struct vmo_remote_pool *pool, uint32_t run,
                      uint32_t generation, struct vmo_mapping **out, const char **address,
                      uint32_t *pages);
 void vmo_mapcache_put(struct vmo_mapcache *cache, struct vmo_mapping *mapping);
 
-/* The same bytes by grant copy, without mapping the run: [offset, offset + bytes) of it to `to`. */
+/*
+ * The same bytes by grant copy, without mapping the run: [offset, offset + bytes) of it to `to`.
+ * -EINVAL, -ESTALE: as above, or bytes beyond the run. -EIO: a page could not be copied. On an error
+ * some bytes may have been written.
+ */
 int vmo_mapcache_copy(struct vmo_mapcache *cache, const struct vmo_remote_pool *pool, uint32_t run,
                       uint32_t generation, uint64_t offset, size_t bytes, void *to);
 

@@ -16,8 +16,13 @@
  *                    and the grefs of the gref pages
  *   gref pages       gref of pool page n at [n / 1024][n % 1024]
  *
- * Budget: pages granted by all pools of the process never exceed budget->pages.
- * Threads: every function takes the pool's lock; none blocks on another process.
+ * pool.c has the blocks, pool_grow.c the runs and the catalog; pool_internal.h is theirs alone.
+ *
+ * Budget: pages granted by all pools of the process, catalogs included, never exceed budget->pages.
+ * Threads: any function from any thread; none blocks on another process. hold and drop never wait
+ * for a driver call and allocate nothing, so a memory hook may call them. take may do both: hold no
+ * lock over it that the release listener of memhook.h wants.
+ * Not handled: after fork the child may use neither pool nor blocks.
  */
 #ifndef VMO_POOL_H
 #define VMO_POOL_H
@@ -59,7 +64,7 @@ struct vmo_block {
 	uint32_t first;		/* page within the run */
 	uint32_t pages;
 	char *view;		/* this process's own address of the block's first page */
-	uint32_t refs;		/* under the pool's lock */
+	uint32_t refs;		/* atomic */
 };
 
 /* A pool for one peer domain, with its directory page granted but no run yet. */
@@ -74,8 +79,12 @@ vmo_gref vmo_pool_directory_gref(const struct vmo_pool *pool);
 
 /*
  * Takes up to `pages` contiguous pages, at least `least` of them, as one block with one reference;
- * grows the pool by max(run_bytes, pages) if no run has room. Call again for the rest.
- * -ENOSPC: budget or gntalloc's limit reached. -EMFILE: no more runs. Other: -errno of Xen.
+ * grows the pool by max(run_bytes, pages) if no run has room, or by less where budget or gntalloc
+ * have only room for that. A gap for all pages is preferred, then the longest. Call again for the
+ * rest. A run has 65,536 pages at most.
+ * -ENOSPC: budget or gntalloc's limit reached (what gntalloc refused is not asked for again for a
+ * quarter of a second). -EMFILE: no more runs. -EINVAL: least is 0 or more than pages. Other: -errno
+ * of Xen.
  */
 int vmo_pool_take(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out);
 

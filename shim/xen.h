@@ -17,6 +17,7 @@
  * Threads: any function from any thread. After fork the child may use none of them.
  * Errors: -errno. -ENOSPC: gntalloc's limit, or no grant left. -EINVAL of vmo_xen_map: a bad, stale
  * or foreign gref somewhere in the list, or no maptrack entry left; nothing is mapped then.
+ * xen_open.c finds libraries and devices, xen.c does the rest; xen_internal.h is theirs alone.
  * Not handled here: budgets (pool.h, mapcache.h) and co-residency (peer.h).
  */
 #ifndef VMO_XEN_H
@@ -28,6 +29,7 @@ typedef uint32_t vmo_gref;
 typedef uint32_t vmo_domid;
 
 #define VMO_DOMID_NONE UINT32_MAX
+#define VMO_XEN_MOST_PAGES 65536u	/* references that gntdev takes in one call */
 
 struct vmo_xen;
 
@@ -41,7 +43,8 @@ struct vmo_grant {
  * Opens the libraries and devices and finds one's own domid (domid_option >= 0 overrides it).
  * library: path of libxenemu.so for the emulation, or NULL for real Xen.
  * why, if not NULL, gets a text with the exact cause and the remedy when the result is not 0.
- * -ENOENT: not a Xen guest or a library is missing. -EACCES: no permission for a device.
+ * -ENOENT: not a Xen guest or a library is missing. -EACCES: no permission for a device. -ENOTSUP:
+ * the kernel's pages are not 4 KiB. Nothing is printed on a machine without Xen.
  */
 int vmo_xen_open(struct vmo_xen **out, const char *library, long domid_option,
                  char *why, size_t why_bytes);
@@ -55,7 +58,7 @@ bool vmo_xen_emulated(const struct vmo_xen *xen);
 /* Pages that gntalloc allows this whole VM (its parameter `limit`; 1024 by default). */
 size_t vmo_xen_grant_limit(const struct vmo_xen *xen);
 
-/* Allocates zeroed pages and grants each to peer; grefs gets one reference a page. */
+/* Allocates zeroed pages, VMO_XEN_MOST_PAGES at most, and grants each to peer; grefs gets one reference a page. */
 int vmo_xen_grant(struct vmo_xen *xen, vmo_domid peer, uint32_t pages, bool writable,
                   struct vmo_grant *out, vmo_gref *grefs);
 
@@ -65,14 +68,18 @@ int vmo_xen_ungrant(struct vmo_xen *xen, const struct vmo_grant *grant);
 /*
  * Maps `pages` of the grant from page `first`, at `fixed` (replacing what is there) or, if that is
  * NULL, anywhere. populate: fill the page tables at once. Readable and writable, shared.
+ * -EINVAL, before anything is replaced, if the grant has no such pages.
  */
 int vmo_xen_view(struct vmo_xen *xen, const struct vmo_grant *grant, uint32_t first, uint32_t pages,
                  void *fixed, bool populate, void **out);
 
+/* Unmaps a view, by a direct system call (munmap itself is hooked). */
+int vmo_xen_unview(struct vmo_xen *xen, void *address, uint32_t pages);
+
 /* At this process's death or close, clear the byte at byte_offset of the grant; no event. */
 int vmo_xen_notify_clear(struct vmo_xen *xen, const struct vmo_grant *grant, uint32_t byte_offset);
 
-/* Maps pages that `owner` granted to this domain. */
+/* Maps pages that `owner` granted to this domain, VMO_XEN_MOST_PAGES at most (-E2BIG). */
 int vmo_xen_map(struct vmo_xen *xen, vmo_domid owner, const vmo_gref *grefs, uint32_t pages,
                 bool writable, void **out);
 int vmo_xen_unmap(struct vmo_xen *xen, void *address, uint32_t pages);
@@ -90,7 +97,10 @@ int vmo_xen_port_bind(struct vmo_xen *xen, vmo_domid peer, uint32_t remote, uint
 int vmo_xen_port_close(struct vmo_xen *xen, uint32_t port);
 int vmo_xen_port_notify(struct vmo_xen *xen, uint32_t port);
 
-/* Sleeps until any event comes or so many nanoseconds pass. 1: an event, 0: time, or -errno. */
+/*
+ * Sleeps until any event comes or so many nanoseconds pass. 1: an event (or a signal, or one that
+ * another thread took: look again), 0: time, or -errno. Whoever binds sees one spurious event.
+ */
 int vmo_xen_port_wait(struct vmo_xen *xen, uint64_t timeout_ns);
 
 #endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs and their catalog: what is granted, within the budget, and how the peer learns of it. */
+#include "pool_internal.h"
+
+#include "log.h"
+#include "stats.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REFUSED_NS 250000000ull		/* so long a refused size is not asked for again */
+
+/* ---- budget: shared by the pools of all peers ---- */
+
+static uint64_t budget_room(const struct vmo_budget *budget)
+{
+	uint64_t used = __atomic_load_n(&budget->used, __ATOMIC_RELAXED);
+
+	return used < budget->pages ? budget->pages - used : 0;
+}
+
+static int budget_take(struct vmo_budget *budget, uint32_t pages)
+{
+	uint64_t used = __atomic_load_n(&budget->used, __ATOMIC_RELAXED);
+
+	do {
+		if (used > budget->pages || pages > budget->pages - used)
+			return -ENOSPC;
+	} while (!__atomic_compare_exchange_n(&budget->used, &used, used + pages, true, __ATOMIC_RELAXED,
+	                                      __ATOMIC_RELAXED));
+	return 0;
+}
+
+static void budget_give(struct vmo_budget *budget, uint32_t pages)
+{
+	__atomic_fetch_sub(&budget->used, pages, __ATOMIC_RELAXED);
+}
+
+/* ---- granted memory ---- */
+
+/* Pages within the budget, granted read-only, and seen at `fixed` or anywhere. */
+static int grant_pages(struct vmo_pool *pool, uint32_t pages, void *fixed, struct vmo_grant *grant, vmo_gref *grefs,
+                       void **view)
+{
+	int rc = budget_take(pool->budget, pages);
+
+	if (rc)
+		return rc;
+	rc = vmo_xen_grant(pool->xen, pool->peer, pages, false, grant, grefs);
+	if (rc)
+		goto give;
+	rc = vmo_xen_view(pool->xen, grant, 0, pages, fixed, true, view);
+	if (rc)
+		goto ungrant;
+	vmo_count(granted_pages, pages);
+	return 0;
+ungrant:
+	vmo_xen_ungrant(pool->xen, grant);
+give:
+	budget_give(pool->budget, pages);
+	return rc;
+}
+
+static void ungrant_pages(struct vmo_pool *pool, const struct vmo_grant *grant, void *view)
+{
+	int rc;
+
+	if (view)
+		vmo_xen_unview(pool->xen, view, grant->pages);
+	rc = vmo_xen_ungrant(pool->xen, grant);
+	if (rc)
+		vmo_warn("cannot take back %u pages granted to domain %u: %s", grant->pages, pool->peer, strerror(-rc));
+	budget_give(pool->budget, grant->pages);
+}
+
+/* ---- catalog ---- */
+
+static uint32_t gref_pages_for(uint32_t pages)
+{
+	return (pages + (uint32_t)VMO_GREFS_PER_PAGE - 1) / (uint32_t)VMO_GREFS_PER_PAGE;
+}
+
+/* Gref pages enough for so many pool pages. Those that came before one failed stay, for the next try. */
+static int extend_catalog(struct vmo_pool *pool, uint32_t pages)
+{
+	while (pool->gref_pages < gref_pages_for(pages)) {
+		uint32_t n = pool->gref_pages;
+		void *view;
+		vmo_gref gref;
+		int rc = grant_pages(pool, 1, pool->gref + n * VMO_GREFS_PER_PAGE, &pool->gref_grant[n], &gref, &view);
+
+		if (rc)
+			return rc;
+		pool->directory->gref_page[n] = gref;
+		pool->gref_pages = n + 1;
+		__atomic_store_n(&pool->directory->gref_pages, n + 1, __ATOMIC_RELEASE);
+	}
+	return 0;
+}
+
+/* The entry first, then the count: a peer that sees the count sees the entry. */
+static void publish(struct vmo_pool *pool, struct run *run)
+{
+	struct vmo_directory_run *entry = &pool->directory->run[run->number];
+
+	entry->first_page = pool->next_page;
+	entry->pages = run->pages;
+	entry->generation = VMO_FIRST_GENERATION;
+	__atomic_store_n(&pool->directory->runs, run->number + 1, __ATOMIC_RELEASE);
+	pool->next_page += run->pages;
+	pthread_mutex_lock(&pool->lock);
+	pool->run[run->number] = run;
+	pool->runs++;
+	pool->hint_run = run->number;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- growing, under grow_lock ---- */
+
+static size_t run_bytes(uint32_t pages)
+{
+	return sizeof(struct run) + (pages + 63) / 64 * sizeof(uint64_t);
+}
+
+static int add_run(struct vmo_pool *pool, uint32_t pages)
+{
+	struct run *run = vmo_raw_alloc(run_bytes(pages), PROT_READ | PROT_WRITE);
+	void *view = NULL;
+	int rc = run ? extend_catalog(pool, pool->next_page + pages) : -ENOMEM;
+
+	/* The grefs go straight to their place in the catalog; no peer looks there before publish. */
+	if (!rc)
+		rc = grant_pages(pool, pages, NULL, &run->grant, pool->gref + pool->next_page, &view);
+	if (rc) {
+		vmo_raw_free(run, run_bytes(pages));
+		return rc;
+	}
+	run->view = view;
+	run->number = pool->runs;
+	run->pages = run->free = pages;
+	publish(pool, run);
+	vmo_count(runs, 1);
+	vmo_debug("run %u for domain %u: %u pages", run->number, pool->peer, pages);
+	return 0;
+}
+
+/* The most that may be tried: what catalog and budget have room for, gref pages included. */
+static uint32_t fit(const struct vmo_pool *pool, uint32_t step)
+{
+	uint64_t room = budget_room(pool->budget);
+	uint32_t more;
+
+	step = min_u32(step, min_u32(VMO_XEN_MOST_PAGES, VMO_MAX_POOL_PAGES - pool->next_page));
+	more = gref_pages_for(pool->next_page + step) - pool->gref_pages;
+	room = room > more ? room - more : 0;
+	return room < step ? (uint32_t)room : step;
+}
+
+/* A full driver is not asked again and again for the same: each refusal costs it a lot of work. */
+static uint32_t avoid_refused(const struct vmo_pool *pool, uint32_t step, uint32_t least)
+{
+	uint32_t refused = pool->refused_pages;
+
+	if (!refused || step < refused || vmo_now_ns() - pool->refused_ns > REFUSED_NS)
+		return step;
+	return refused / 2 > least ? refused / 2 : min_u32(least, refused - 1);
+}
+
+/* Where a whole step finds no room, smaller and smaller ones, down to `least`. */
+static int add_some_run(struct vmo_pool *pool, uint32_t pages, uint32_t least)
+{
+	uint32_t step = pages > pool->run_pages ? pages : pool->run_pages;
+	int rc;
+
+	if (pool->runs == VMO_DIRECTORY_RUNS || least > VMO_MAX_POOL_PAGES - pool->next_page)
+		return -EMFILE;
+	for (;;) {
+		step = avoid_refused(pool, fit(pool, step), least);
+		if (step < least)
+			return -ENOSPC;
+		rc = add_run(pool, step);
+		if (rc != -ENOSPC)
+			return rc;
+		pool->refused_pages = step;
+		pool->refused_ns = vmo_now_ns();
+	}
+}
+
+int vmo_pool_grow(struct vmo_pool *pool, uint32_t pages, uint32_t least, uint32_t seen)
+{
+	int rc;
+
+	pthread_mutex_lock(&pool->grow_lock);
+	rc = pool->runs == seen ? add_some_run(pool, pages, least) : 0;
+	pthread_mutex_unlock(&pool->grow_lock);
+	return rc;
+}
+
+
+int vmo_pool_new_catalog(struct vmo_pool *pool)
+{
+	void *view;
+	int rc;
+
+	pool->gref = vmo_raw_alloc(VMO_MAX_POOL_PAGES * sizeof *pool->gref, PROT_NONE);
+	if (!pool->gref)
+		return -ENOMEM;
+	rc = grant_pages(pool, 1, NULL, &pool->directory_grant, &pool->directory_gref, &view);
+	if (rc) {
+		vmo_raw_free(pool->gref, VMO_MAX_POOL_PAGES * sizeof *pool->gref);
+		return rc;
+	}
+	pool->directory = view;
+	pool->directory->version = VMO_DIRECTORY_VERSION;
+	return 0;
+}
+
+/* The gref pages' views go in one piece: a hole among them might become someone else's memory. */
+void vmo_pool_free_grants(struct vmo_pool *pool)
+{
+	for (uint32_t i = 0; i < pool->runs; i++) {
+		struct run *run = pool->run[i];
+
+		ungrant_pages(pool, &run->grant, run->view);
+		vmo_raw_free(run, run_bytes(run->pages));
+	}
+	vmo_raw_free(pool->gref, VMO_MAX_POOL_PAGES * sizeof *pool->gref);
+	for (uint32_t i = 0; i < pool->gref_pages; i++)
+		ungrant_pages(pool, &pool->gref_grant[i], NULL);
+	ungrant_pages(pool, &pool->directory_grant, pool->directory);
+}
