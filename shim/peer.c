@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "peer.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* The five rounds' messages. */
+struct hello {
+	uint32_t version;
+	vmo_domid domid;		/* VMO_DOMID_NONE: not in a VM, or switched off */
+	uint64_t digest;
+	uint64_t vm_name;		/* ranks of one VM share its grant limit */
+	uint8_t random[VMO_MAGIC_BYTES];
+};
+
+struct proof {
+	vmo_gref gref;			/* 0: none was granted */
+	uint8_t nonce[16];
+};
+
+struct offer {
+	uint32_t ok;
+	vmo_gref channel[VMO_CHANNEL_PAGES];
+	vmo_gref directory;
+	uint32_t port;
+};
+
+/* What start-up needs until the pairs are decided. */
+struct start {
+	struct vmo_engine *engine;
+	vmo_exchange_fn *exchange;
+	void *context;
+	struct hello *hello;		/* [ranks] */
+	struct proof *mine, *theirs;	/* [ranks] */
+	struct vmo_grant *proof_page;	/* [ranks]; pages == 0: none */
+};
+
+static uint64_t name_of_this_vm(void)
+{
+	struct utsname name;
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	if (uname(&name))
+		return 0;
+	for (const char *p = name.nodename; *p; p++)
+		hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
+	return hash;
+}
+
+static void fill_random(void *to, size_t bytes)
+{
+	uint64_t now = vmo_now_ns() ^ ((uint64_t)getpid() << 32);
+
+	if (getrandom(to, bytes, 0) == (ssize_t)bytes)
+		return;
+	for (size_t i = 0; i < bytes; i++) {	/* no entropy at all: still unlike another job's */
+		now = now * 6364136223846793005u + 1442695040888963407u;
+		((uint8_t *)to)[i] = (uint8_t)(now >> 56);
+	}
+}
+
+static bool candidates(const struct hello *a, const struct hello *b)
+{
+	return a->domid != VMO_DOMID_NONE && b->domid != VMO_DOMID_NONE && a->domid != b->domid &&
+	       a->version == b->version && a->digest == b->digest;
+}
+
+/* Round 1. Afterwards every rank holds the same table. */
+static int say_hello(struct start *s)
+{
+	struct vmo_engine *e = s->engine;
+	struct hello *out = calloc(e->ranks, sizeof *out);
+
+	if (!out)
+		return -ENOMEM;
+	out[0].version = VMO_WIRE_VERSION;
+	out[0].domid = e->xen ? vmo_xen_domid(e->xen) : VMO_DOMID_NONE;
+	out[0].digest = vmo_config_digest(&e->config);
+	out[0].vm_name = name_of_this_vm();
+	fill_random(out[0].random, sizeof out[0].random);
+	for (uint32_t r = 1; r < e->ranks; r++)
+		out[r] = out[0];
+	int rc = s->exchange(s->context, out, s->hello, sizeof *out);
+	free(out);
+	memcpy(e->magic, s->hello[0].random, sizeof e->magic);
+	return rc;
+}
+
+static bool any_candidates(const struct start *s)
+{
+	for (uint32_t a = 0; a < s->engine->ranks; a++)
+		for (uint32_t b = 0; b < a; b++)
+			if (candidates(&s->hello[a], &s->hello[b]))
+				return true;
+	return false;
+}
+
+/* This process's share of what gntalloc allows the VM; a quarter stays for its disk and network. */
+static uint64_t grant_budget(const struct start *s)
+{
+	const struct vmo_engine *e = s->engine;
+	uint64_t pages = vmo_xen_grant_limit(e->xen) / 4 * 3, ranks_here = 0;
+
+	for (uint32_t r = 0; r < e->ranks; r++)
+		ranks_here += s->hello[r].domid == s->hello[e->rank].domid &&
+		              s->hello[r].vm_name == s->hello[e->rank].vm_name;
+	pages /= ranks_here ? ranks_here : 1;
+	if (e->config.grant_budget && (uint64_t)e->config.grant_budget / VMO_PAGE_BYTES < pages)
+		pages = (uint64_t)e->config.grant_budget / VMO_PAGE_BYTES;
+	return pages;
+}
+
+static void note_reasons(struct start *s)
+{
+	struct vmo_engine *e = s->engine;
+
+	for (uint32_t r = 0; r < e->ranks; r++) {
+		struct vmo_peer *peer = &e->peer[r];
+		peer->engine = e;
+		peer->rank = r;
+		peer->domid = s->hello[r].domid;
+		peer->reason = r == e->rank ? VMO_R_to_self
+		             : peer->domid != VMO_DOMID_NONE && peer->domid == s->hello[e->rank].domid &&
+		               s->hello[r].vm_name == s->hello[e->rank].vm_name ? VMO_R_same_vm
+		             : VMO_R_not_coresident;
+	}
+}
+
+/* One page with a nonce, granted to the peer's domain. On failure the proof stays empty. */
+static void grant_proof(struct start *s, uint32_t r)
+{
+	struct vmo_xen *xen = s->engine->xen;
+	struct vmo_grant grant;
+	struct proof *proof = &s->mine[r];
+	void *page;
+
+	if (vmo_xen_grant(xen, s->hello[r].domid, 1, false, &grant, &proof->gref))
+		return;
+	s->proof_page[r] = grant;
+	if (vmo_xen_view(xen, &grant, 0, 1, NULL, true, &page)) {
+		proof->gref = 0;
+		return;
+	}
+	fill_random(proof->nonce, sizeof proof->nonce);
+	memcpy(page, proof->nonce, sizeof proof->nonce);
+	syscall(SYS_munmap, page, VMO_PAGE_BYTES);
+}
+
+static bool proven(struct start *s, uint32_t r)
+{
+	struct vmo_xen *xen = s->engine->xen;
+	const struct proof *proof = &s->theirs[r];
+	void *page;
+
+	if (!proof->gref || vmo_xen_map(xen, s->hello[r].domid, &proof->gref, 1, false, &page))
+		return false;
+	bool same = !memcmp(page, proof->nonce, sizeof proof->nonce);
+	vmo_xen_unmap(xen, page, 1);
+	return same;
+}
+
+/* A round of one bit for each pair: on stays on only where both say so. */
+static int agree(struct start *s)
+{
+	struct vmo_engine *e = s->engine;
+	uint32_t *said = calloc(2 * (size_t)e->ranks, sizeof *said), *heard = said + e->ranks;
+
+	if (!said)
+		return -ENOMEM;
+	for (uint32_t r = 0; r < e->ranks; r++)
+		said[r] = e->peer[r].on;
+	int rc = s->exchange(s->context, said, heard, sizeof *said);
+	for (uint32_t r = 0; r < e->ranks; r++)
+		e->peer[r].on = !rc && e->peer[r].on && heard[r] == 1;
+	free(said);
+	return rc;
+}
+
+/* Rounds 2 and 3. */
+static int prove(struct start *s)
+{
+	struct vmo_engine *e = s->engine;
+
+	for (uint32_t r = 0; r < e->ranks; r++)
+		if (candidates(&s->hello[r], &s->hello[e->rank]))
+			grant_proof(s, r);
+	int rc = s->exchange(s->context, s->mine, s->theirs, sizeof *s->mine);
+	for (uint32_t r = 0; !rc && r < e->ranks; r++)
+		e->peer[r].on = candidates(&s->hello[r], &s->hello[e->rank]) && proven(s, r);
+	if (!rc)
+		rc = agree(s);
+	for (uint32_t r = 0; r < e->ranks; r++)
+		if (s->proof_page[r].pages)
+			vmo_xen_ungrant(e->xen, &s->proof_page[r]);
+	return rc;
+}
+
+/* The pool for a domain, made when its first peer needs it. NULL: no grants left. */
+static struct vmo_pool *pool_for(struct vmo_engine *e, vmo_domid domid)
+{
+	for (uint32_t i = 0; i < e->pools; i++)
+		if (vmo_pool_domid(e->pool[i]) == domid)
+			return e->pool[i];
+	if (vmo_pool_new(&e->pool[e->pools], e->xen, domid, (size_t)e->config.run_bytes, &e->budget))
+		return NULL;
+	return e->pool[e->pools++];
+}
+
+static void make_offer(struct vmo_engine *e, struct vmo_peer *peer, struct offer *offer)
+{
+	peer->pool = pool_for(e, peer->domid);
+	if (!peer->pool || vmo_channel_open(&peer->out, e->xen, peer->domid, e->rank, peer->rank))
+		return;
+	if (e->rank < peer->rank && vmo_xen_port_offer(e->xen, peer->domid, &peer->port))
+		peer->port = 0;		/* events only shorten long waits */
+	memcpy(offer->channel, peer->out.gref, sizeof offer->channel);
+	offer->directory = vmo_pool_directory_gref(peer->pool);
+	offer->port = peer->port;
+	offer->ok = 1;
+}
+
+static bool take_offer(struct vmo_engine *e, struct vmo_peer *peer, const struct offer *offer)
+{
+	void *directory;
+
+	if (!offer->ok || !peer->out.pages)
+		return false;
+	if (vmo_channel_join(&peer->in, e->xen, peer->domid, offer->channel, peer->rank, e->rank))
+		return false;
+	if (vmo_xen_map(e->xen, peer->domid, &offer->directory, 1, false, &directory))
+		return false;
+	peer->remote.owner = peer->domid;
+	peer->remote.peer = peer->rank;
+	peer->remote.directory = directory;
+	if (e->rank > peer->rank && offer->port &&
+	    vmo_xen_port_bind(e->xen, peer->domid, offer->port, &peer->port))
+		peer->port = 0;
+	return true;
+}
+
+static void close_peer(struct vmo_engine *e, struct vmo_peer *peer, bool mine)
+{
+	if (!mine) {
+		if (peer->remote.directory)
+			vmo_xen_unmap(e->xen, (void *)(uintptr_t)peer->remote.directory, 1);
+		peer->remote.directory = NULL;
+		vmo_channel_close(&peer->in, e->xen);
+		return;
+	}
+	if (peer->port)
+		vmo_xen_port_close(e->xen, peer->port);
+	peer->port = 0;
+	vmo_channel_close(&peer->out, e->xen);
+}
+
+/* Rounds 4 and 5. */
+static int connect_pairs(struct start *s)
+{
+	struct vmo_engine *e = s->engine;
+	struct offer *mine = calloc(2 * (size_t)e->ranks, sizeof *mine), *theirs = mine + e->ranks;
+
+	if (!mine)
+		return -ENOMEM;
+	for (uint32_t r = 0; r < e->ranks; r++)
+		if (e->peer[r].on)
+			make_offer(e, &e->peer[r], &mine[r]);
+	int rc = s->exchange(s->context, mine, theirs, sizeof *mine);
+	for (uint32_t r = 0; !rc && r < e->ranks; r++)
+		if (e->peer[r].on)
+			e->peer[r].on = take_offer(e, &e->peer[r], &theirs[r]);
+	free(mine);
+	if (!rc)
+		rc = agree(s);
+	for (uint32_t r = 0; r < e->ranks; r++) {
+		e->peers_on += e->peer[r].on;
+		if (!e->peer[r].on) {
+			close_peer(e, &e->peer[r], false);
+			close_peer(e, &e->peer[r], true);
+		}
+	}
+	return rc;
+}
+
+static int open_rooms(struct start *s, struct vmo_memhook *hook)
+{
+	struct vmo_engine *e = s->engine;
+	struct vmo_subst_options options = {
+		.enable = e->config.substitute, .fork_hook = e->config.fork_hook,
+		.admission = e->config.admission, .hook = hook,
+	};
+
+	e->budget.pages = grant_budget(s);
+	e->pool = calloc(e->ranks, sizeof *e->pool);
+	if (!e->pool)
+		return -ENOMEM;
+	int rc = vmo_mapcache_new(&e->cache, e->xen, (uint64_t)e->config.map_budget / VMO_PAGE_BYTES);
+	return rc ? rc : vmo_subst_new(&e->subst, &options);
+}
+
+/* Why is no peer on? The first cause that applies, as seen from this rank. */
+static void explain(struct start *s)
+{
+	struct vmo_engine *e = s->engine;
+	const struct hello *self = &s->hello[e->rank];
+	uint32_t other_vm = 0, other_options = 0;
+
+	if (e->why[0])
+		return;
+	for (uint32_t r = 0; r < e->ranks; r++) {
+		bool vm = s->hello[r].domid != VMO_DOMID_NONE && s->hello[r].domid != self->domid;
+		other_vm += vm;
+		other_options += vm && (s->hello[r].digest != self->digest || s->hello[r].version != self->version);
+	}
+	if (other_options)
+		snprintf(e->why, sizeof e->why, "ranks differ in VMONECOPY_XEN or in the version of libvmonecopy; set them alike on all");
+	else if (other_vm)
+		snprintf(e->why, sizeof e->why, "no other VM of this job is on this host");
+	else
+		snprintf(e->why, sizeof e->why, "all ranks that run on Xen are in one VM (domain %u)", self->domid);
+}
+
+static int meet(struct start *s, struct vmo_memhook *hook)
+{
+	int rc = say_hello(s);
+
+	if (rc)
+		return rc;
+	note_reasons(s);
+	if (!any_candidates(s)) {
+		explain(s);
+		return 0;
+	}
+	/* From here on every rank takes part in four more rounds, with or without a Xen of its own. */
+	rc = s->engine->xen ? open_rooms(s, hook) : 0;
+	if (rc) {
+		vmo_warn("cannot start: %s; messages fall through", strerror(-rc));
+		s->hello[s->engine->rank].domid = VMO_DOMID_NONE;
+	}
+	rc = prove(s);
+	if (!rc)
+		rc = connect_pairs(s);
+	if (!s->engine->peers_on)
+		explain(s);
+	return rc;
+}
+
+int vmo_engine_start(struct vmo_engine *e, const struct vmo_config *config, uint32_t rank, uint32_t ranks,
+                     const char *library, struct vmo_memhook *hook, vmo_exchange_fn *exchange, void *context)
+{
+	struct start s = { .engine = e, .exchange = exchange, .context = context };
+
+	memset(e, 0, sizeof *e);
+	e->config = *config;
+	e->rank = rank;
+	e->ranks = ranks;
+	pthread_mutex_init(&e->lock, NULL);
+	if (!config->enable)
+		snprintf(e->why, sizeof e->why, "switched off by VMONECOPY=0");
+	else if (vmo_xen_open(&e->xen, library, config->domid, e->why, sizeof e->why))
+		e->xen = NULL;
+	e->peer = calloc(ranks, sizeof *e->peer);
+	s.hello = calloc(ranks, sizeof *s.hello);
+	s.mine = calloc(ranks, sizeof *s.mine);
+	s.theirs = calloc(ranks, sizeof *s.theirs);
+	s.proof_page = calloc(ranks, sizeof *s.proof_page);
+	int rc = e->peer && s.hello && s.mine && s.theirs && s.proof_page ? meet(&s, hook) : -ENOMEM;
+	free(s.hello);
+	free(s.mine);
+	free(s.theirs);
+	free(s.proof_page);
+	return rc;
+}
+
+void vmo_engine_leave(struct vmo_engine *e)
+{
+	vmo_subst_free(e->subst);
+	e->subst = NULL;
+	vmo_mapcache_free(e->cache);
+	e->cache = NULL;
+	for (uint32_t r = 0; e->peer && r < e->ranks; r++)
+		close_peer(e, &e->peer[r], false);
+}
+
+void vmo_engine_stop(struct vmo_engine *e)
+{
+	for (uint32_t r = 0; e->peer && r < e->ranks; r++)
+		close_peer(e, &e->peer[r], true);
+	for (uint32_t i = 0; i < e->pools; i++)
+		vmo_pool_free(e->pool[i]);
+	free(e->pool);
+	free(e->peer);
+	e->pool = NULL;
+	e->peer = NULL;
+	e->pools = e->peers_on = 0;
+	vmo_xen_close(e->xen);
+	e->xen = NULL;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * peer.h: who is co-resident, proven, and what is shared with them. The engine of one process.
+ *
+ *   round  every rank says to every other           afterwards
+ *   1      hello: version, domid, digest, VM name   candidates: other domid, same digest
+ *   2      gref and nonce of a page granted to you  each maps the other's page and compares
+ *   3      "your nonce was there"                   both directions hold, or the pair is off
+ *   4      grefs of my channel and pool to you      each joins
+ *   5      "joined"                                 both said so, or the pair is off
+ *
+ * Small domids repeat from host to host and nothing inside a guest names its host, so a nonce read
+ * through a grant is the only proof of co-residency. Every rank takes part in every round whatever
+ * failed locally; the number of rounds follows from round 1, which is the same for all.
+ *
+ * Threads: start and stop from one thread; peers are read-only in between.
+ * Not handled: processes outside this MPI_COMM_WORLD (spawned, connected): they fall through.
+ */
+#ifndef VMO_PEER_H
+#define VMO_PEER_H
+
+#include <pthread.h>
+
+#include "channel.h"
+#include "config.h"
+#include "mapcache.h"
+#include "pool.h"
+#include "stats.h"
+#include "substitute.h"
+
+struct vmo_engine;
+struct vmo_xfer;
+
+struct vmo_peer {
+	struct vmo_engine *engine;
+	uint32_t rank;			/* in MPI_COMM_WORLD */
+	vmo_domid domid;
+	bool on;
+	enum vmo_reason reason;		/* while off: why */
+	struct vmo_channel out, in;
+	struct vmo_pool *pool;		/* shared by all peers of its domain */
+	struct vmo_remote_pool remote;
+	uint32_t port;			/* event channel, or 0 */
+};
+
+struct vmo_engine {
+	struct vmo_config config;
+	uint8_t magic[VMO_MAGIC_BYTES];
+	uint32_t rank, ranks;
+	struct vmo_peer *peer;		/* [ranks] */
+	uint32_t peers_on;
+	struct vmo_xen *xen;
+	struct vmo_budget budget;
+	struct vmo_mapcache *cache;
+	struct vmo_subst *subst;
+	struct vmo_pool **pool;		/* one per peer domain */
+	uint32_t pools;
+	pthread_mutex_t lock;		/* slots, and the lists below (rndv.c) */
+	struct vmo_xfer *draining;	/* transfers that their MPI call no longer waits for */
+	struct vmo_xfer *spare;
+	char why[256];			/* why nothing is on; "" if something is */
+};
+
+/*
+ * Gives each of `ranks` processes `bytes` bytes of `out` (rank r gets out[r * bytes]) and gets
+ * theirs: MPI_Alltoall. 0 or -errno; after an error nothing more is exchanged.
+ */
+typedef int vmo_exchange_fn(void *context, const void *out, void *in, size_t bytes);
+
+/*
+ * Opens Xen, proves peers, opens channels. Collective. Always ends in a usable engine: with no peer
+ * on, engine->why tells the cause. hook: NULL leaves substitution off. library: libxenemu.so's path,
+ * used with the option xen=emulated.
+ */
+int vmo_engine_start(struct vmo_engine *engine, const struct vmo_config *config, uint32_t rank,
+                     uint32_t ranks, const char *library, struct vmo_memhook *hook,
+                     vmo_exchange_fn *exchange, void *context);
+
+/* Ends substitution and unmaps what peers granted. Then, after a barrier, the second takes grants back. */
+void vmo_engine_leave(struct vmo_engine *engine);
+void vmo_engine_stop(struct vmo_engine *engine);
+
+#endif
