@@ -66,6 +66,15 @@ try() {
 	counted "$1, Init_thread" "$work/wanted_thread"
 }
 
+# Without its flavour: the program runs all the same, and one line in the whole job says why it is inactive.
+try_without_flavour() {
+	mv "$work/libvmonecopy-$mpi.so" "$work/away"
+	mpi_run $mpi "$work/program" || fail "$mpi without flavour: exit code $?: $(tail -1 "$work/err")"
+	mv "$work/away" "$work/libvmonecopy-$mpi.so"
+	[ "$(grep -c '^vmonecopy: INACTIVE: .*libvmonecopy-'$mpi'.so.*; ' "$work/err")" = 1 ] ||
+		fail "$mpi without flavour: not one line on stderr: $(head -2 "$work/err")"
+}
+
 # compiled COMPILER...: or a complaint
 compiled() { "$@" -O1 -o "$work/program" >"$work/out" 2>&1 || fail "$*: $(head -5 "$work/out" | tr '\n' ' ')"; }
 
@@ -74,6 +83,7 @@ for mpi in mpich openmpi; do
 	command -v mpicc.$mpi >/dev/null || { missing="$missing mpicc.$mpi"; continue; }
 	compiled mpicc.$mpi -Wall -Werror -Wno-stringop-overflow "$here/bind_languages.c"
 	try "$mpi, C"
+	try_without_flavour
 	command -v mpifort.$mpi >/dev/null || { missing="$missing mpifort.$mpi"; continue; }
 	for language in MPIF MPI F08; do
 		compiled mpifort.$mpi -fallow-argument-mismatch -J"$work" -DLANG_$language "$here/bind_languages.F90"
