@@ -148,7 +148,9 @@ void vmo_block_drop(struct vmo_block *block)
 	struct spare *spare = (struct spare *)block;
 	struct run *run;
 
-	if (__atomic_sub_fetch(&block->refs, 1, __ATOMIC_ACQ_REL))
+	/* A sole reference is nobody else's to hold: the plain read spares a locked instruction. */
+	if (__atomic_load_n(&block->refs, __ATOMIC_ACQUIRE) != 1 &&
+	    __atomic_sub_fetch(&block->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	pthread_mutex_lock(&pool->lock);
 	run = pool->run[block->run];
