@@ -22,7 +22,7 @@ SUMMARY = "measure a program with and without the library, side by side"
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 DEFAULT_SIZES = "4K,16K,64K,256K,1M,4M,16M"
 QUICK = {"sizes": "64K,1M", "reps": 2, "ms": 20, "limit": 60}
-USUAL = {"sizes": DEFAULT_SIZES, "reps": 3, "ms": 50, "limit": 120}
+USUAL = {"sizes": DEFAULT_SIZES, "reps": 3, "ms": 50, "limit": 60}
 
 
 def add_options(parser):
@@ -114,7 +114,7 @@ def compare(options, path, mpis, chosen, threshold, proof_size):
     print("\n".join(["vmonecopy ab", *report.head_lines(conditions, chosen, path.notes)]), flush=True)
     rows = report.make_rows(options, mpis, measure.measure(runner, mpis, chosen), threshold)
     notes = [f"took {time.monotonic() - start:.0f} s, load {machine.load():.2f} at the end"]
-    notes += [f"retried: {retry}" for retry in runner.retries]
+    notes += runner.incidents()
     print("\n".join(report.table_lines(rows, mpis, chosen, notes)), flush=True)
     empty = [row for row in rows if proof_size and not row.carried]
     if empty:

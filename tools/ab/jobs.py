@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 PR_SET_CHILD_SUBREAPER = 36
 GRACE_SECONDS = 2.0
+LINGER_SECONDS = 5.0
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Finished:
     stdout: str
     stderr: str
     timed_out: bool
-    seconds: float
+    lingered: bool  # all output was there, but it did not end, and was ended
 
 
 class Interrupted(Exception):
@@ -104,29 +105,41 @@ def end_descendants():
         time.sleep(0.05)
 
 
-def run(command, environment, limit_seconds):
-    """Run a command to its end or its time limit. Output goes through files: no orphan can hold a pipe open."""
-    start = time.monotonic()
+def run(command, environment, limit_seconds, complete):
+    """Run a command to its end, to its time limit, or LINGER_SECONDS past the moment when complete(stdout, stderr).
+
+    Output goes through files: no orphan can hold a pipe open.
+    """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = None
         try:
             process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                        start_new_session=True)
-            status, timed_out = _wait(process, limit_seconds)
+            status, timed_out, lingered = _wait(process, limit_seconds,
+                                                lambda: complete(_content(out), _content(err)))
         finally:
             with signals_held():
                 end_descendants()
                 if process:
                     process.poll()
-        seconds = time.monotonic() - start
-        out.seek(0)
-        err.seek(0)
-        return Finished(status, out.read(), err.read(), timed_out, seconds)
+        return Finished(status, _content(out), _content(err), timed_out, lingered)
 
 
-def _wait(process, limit_seconds):
-    """(exit status, did it take too long)."""
-    try:
-        return process.wait(timeout=limit_seconds), False
-    except subprocess.TimeoutExpired:
-        return -1, True
+def _content(file):
+    """All of it so far. Not by seeking: the writer shares our offset."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
+
+
+def _wait(process, limit_seconds, complete):
+    """(exit status, did it take too long, did it linger)."""
+    start, complete_since = time.monotonic(), None
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=0.5), False, False
+        now = time.monotonic()
+        if now - start > limit_seconds:
+            return -1, True, False
+        if complete_since is None and complete():
+            complete_since = now
+        if complete_since and now - complete_since > LINGER_SECONDS:
+            return 0, False, True

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from . import CannotRun, WrongResult, jobs
@@ -68,6 +69,7 @@ class Runner:
         self.options = options
         self.path = path
         self.retries = []
+        self.lingered = Counter()
 
     def base_environment(self):
         """The caller's, without what would change the conditions; temporary files in our own directory."""
@@ -96,7 +98,9 @@ class Runner:
         what = f"{mpi.name if mode.mpi else 'no MPI'}, {mode.name}, {size} bytes"
         for last in (False, True):
             command, environment = self.command(mode, mpi, size)
-            done = jobs.run(command, environment, self.options.limit)
+            done = jobs.run(command, environment, self.options.limit,
+                            lambda out, err: '"test":"checked"' in out and (shim_lines(err) or not mode.shim))
+            self.lingered[f"{mpi.name} {mode.name}"] += done.lingered
             lines, fault = judge(done, size, self.options.limit)
             if not fault:
                 counters = {name: int(value) for name, value in COUNTER.findall(done.stderr)}
@@ -106,6 +110,15 @@ class Runner:
                                                                 f"{' '.join(command)}")
             self.retries.append(f"{what}: {fault}")
         return None
+
+    def incidents(self):
+        """What a reader must know: lines."""
+        lines = [f"retried: {retry}" for retry in self.retries]
+        late = ", ".join(f"{count} {what}" for what, count in self.lingered.items() if count)
+        if late:
+            lines.append(f"did not end after their figures were complete, and were ended: {late} "
+                         f"(plain MPICH over UCX TCP now and then waits for ever in MPI_Finalize)")
+        return lines
 
 
 def judge(done, size, limit):

@@ -51,13 +51,21 @@ class Row:
 
     def speed_up(self, over):
         """How many times the latency of one-copy the other mode takes."""
-        mine, other = self.latency("onecopy"), self.latency(over)
-        return other / mine if mine and other else None
+        return quotient(self.latency(over), self.latency("onecopy"))
+
+    def speed_up_min(self, over):
+        """The same of the least latencies: less disturbed by what else the machine does."""
+        return quotient(self.latency_min(over), self.latency_min("onecopy"))
 
     def _value(self, mode, function):
         if mode not in self.modes or mode == "onecopy" and not self.carried:
             return None
         return function(self.modes[mode])
+
+
+def quotient(over, under):
+    """None where one is missing."""
+    return over / under if over and under else None
 
 
 def make_rows(options, mpis, samples, threshold):
@@ -66,11 +74,10 @@ def make_rows(options, mpis, samples, threshold):
 
 
 def crossover(rows):
-    """Least measured size from which on one-copy is quicker than TCP, None if there is none."""
+    """Least measured size from which on one-copy is quicker than TCP, by median and by least; None if there is none."""
     found = None
     for row in sorted(rows, key=lambda row: -row.size):
-        gain = row.speed_up("tcp")
-        if not gain or gain <= 1 or row.below:
+        if row.below or min(row.speed_up("tcp") or 0, row.speed_up_min("tcp") or 0) <= 1:
             break
         found = row.size
     return found
@@ -99,6 +106,11 @@ def _ratio(value):
     return f"{value:.2f}" if value else "-"
 
 
+def _speed_up_cell(row, over):
+    gain = row.speed_up(over)
+    return f"{gain:.2f} ({row.speed_up_min(over):.2f})" if gain else "-"
+
+
 def _share(row):
     if "onecopy" not in row.modes:
         return "-"
@@ -116,14 +128,13 @@ def latency_table(rows, modes):
     """Cells of the latency table of one MPI."""
     head = ["latency, us"] + modes + ["tcp/onecopy", "shm/onecopy", "one-copy bytes"]
     return [head] + [[size_text(row.size)] + [_latency_cell(row, mode) for mode in modes]
-                     + [_ratio(row.speed_up("tcp")), _ratio(row.speed_up("shm")), _share(row)] for row in rows]
+                     + [_speed_up_cell(row, "tcp"), _speed_up_cell(row, "shm"), _share(row)] for row in rows]
 
 
 def bandwidth_table(rows, modes):
     """Cells of the bandwidth table of one MPI."""
     def ratio(row, over):
-        mine, other = row.mbps("onecopy"), row.mbps(over)
-        return _ratio(mine / other if mine and other else None)
+        return _ratio(quotient(row.mbps("onecopy"), row.mbps(over)))
 
     head = ["bandwidth, MB/s"] + modes + ["onecopy/tcp", "onecopy/shm"]
     return [head] + [[size_text(row.size)] + [_number(row.mbps(mode)) for mode in modes]
@@ -152,8 +163,8 @@ def table_lines(rows, mpis, modes, notes):
     lines = []
     for mpi in mpis:
         mine = [row for row in rows if row.mpi == mpi.name]
-        lines += ["", f"{mpi.version}:  median of repetitions (least of all batches); ~ repetitions differ by more than "
-                      f"{NOISY} times", *align(latency_table(mine, names)), "", *align(bandwidth_table(mine, names)), ""]
+        lines += ["", f"{mpi.version}:  median of repetitions (least of all batches), ratios likewise; ~ repetitions differ by "
+                      f"more than {NOISY} times", *align(latency_table(mine, names)), "", *align(bandwidth_table(mine, names)), ""]
         lines += share_notes(mine)
         if "onecopy" in names and "tcp" in names:
             size = crossover(mine)

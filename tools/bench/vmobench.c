@@ -26,7 +26,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,7 +37,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_WINDOW = 256, MAX_BATCHES = 100, MAX_SIZES = 32, MAX_SPOTS = 64, PAGE = 4096 };
+#include "pair.h"
+#include "pattern.h"
+
+enum { MAX_BATCHES = 100, MAX_SIZES = 32 };
 static const size_t max_window_bytes = 64 << 20;
 static const size_t big_bytes = 4 << 20; /* beyond the inner caches: fewer batches, to save time */
 enum { EXIT_WRONG_PAYLOAD = 3 };
@@ -52,21 +54,9 @@ static struct {
 } opt = {.warm = 20, .ms = 50, .min_iterations = 20, .max_iterations = 20000, .batches = 10, .window = 16,
 	 .pin = true, .pingpong = true, .stream = true};
 
-/* The two ends and the way between them: MPI, or shared memory. send and recv move `count` messages of one size. */
-static struct pair {
-	const char *name;
-	int rank;
-	char *out;                /* send buffer */
-	char *in[MAX_WINDOW];     /* receive buffers */
-	void (*send)(size_t bytes, int count);
-	void (*recv)(size_t bytes, int count);
-	long (*agree)(long value); /* both get rank 0's value; a barrier of sorts */
-	long (*add)(long value);   /* sum over both ranks */
-} pair;
-
 static char *expected;                   /* what a buffer must hold */
 static uint64_t serial;                  /* of the latest message, the same on both sides */
-static long errors, sent_bytes, sent_messages;
+static long sent_bytes, sent_messages;
 
 static double now_us(void)
 {
@@ -74,77 +64,6 @@ static double now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
-}
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "vmobench: %s\n", what);
-	exit(2);
-}
-
-/* ---- the pattern ---- */
-
-static uint64_t mix(uint64_t x) /* splitmix64's finalizer: one-to-one */
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
-static uint64_t tag_of(uint64_t number, size_t bytes, int from)
-{
-	return mix(mix(number * 2 + (uint64_t)from + 1) + bytes);
-}
-
-/* One-to-one in the tag: two messages never have the same word at the same place. */
-static uint64_t word_at(uint64_t tag, size_t offset)
-{
-	return (tag ^ offset * 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
-}
-
-static void fill(char *buffer, size_t bytes, uint64_t tag)
-{
-	size_t at;
-	uint64_t word;
-
-	for (at = 0; at + 8 <= bytes; at += 8) {
-		word = word_at(tag, at);
-		memcpy(buffer + at, &word, 8);
-	}
-	word = word_at(tag, at);
-	memcpy(buffer + at, &word, bytes - at);
-}
-
-/* Places of the words written anew in message `number`: head, tail, page-strided ones between. Returns how many. */
-static int spots(size_t bytes, uint64_t number, size_t *place)
-{
-	size_t pages = bytes / PAGE, inner = pages < MAX_SPOTS ? pages : MAX_SPOTS;
-	int n = 0;
-
-	place[n++] = 0;
-	if (bytes >= 16)
-		place[n++] = bytes - 8;
-	for (size_t k = 0; k < inner; k++) {
-		size_t stride = pages / inner;
-		size_t at = (k * stride + number % stride) * PAGE + 8 * (1 + (number * 7 + k * 13) % 510);
-
-		if (at + 16 <= bytes)
-			place[n++] = at;
-	}
-	return n;
-}
-
-static void stamp_words(char *buffer, size_t bytes, uint64_t number, int from)
-{
-	size_t place[MAX_SPOTS + 2];
-	uint64_t tag = tag_of(number, bytes, from);
-	int n = spots(bytes, number, place);
-
-	for (int i = 0; i < n; i++) {
-		uint64_t word = word_at(tag, place[i]);
-
-		memcpy(buffer + place[i], &word, 8);
-	}
 }
 
 /* Write what message `number` has that the one before had not. */
@@ -158,7 +77,7 @@ static void stamp(char *buffer, size_t bytes, uint64_t number, int from)
 
 static void report_wrong(size_t bytes, int from, size_t at, uint64_t want, uint64_t found)
 {
-	if (errors++ == 0)
+	if (pair.errors++ == 0)
 		fprintf(stderr, "vmobench: rank %d: wrong payload: %zu bytes from rank %d, message %llu, offset %zu: "
 			"expected %016llx, found %016llx\n", pair.rank, bytes, from, (unsigned long long)serial, at,
 			(unsigned long long)want, (unsigned long long)found);
@@ -199,129 +118,6 @@ static void check_whole(const char *buffer, size_t bytes, int from)
 	memcpy(&want, expected + at, bytes - at < 8 ? bytes - at : 8);
 	memcpy(&found, buffer + at, bytes - at < 8 ? bytes - at : 8);
 	report_wrong(bytes, from, at, want, found);
-}
-
-/* ---- the pair over MPI ---- */
-
-static void mpi_send(size_t bytes, int count)
-{
-	MPI_Request request[MAX_WINDOW];
-	MPI_Status status[MAX_WINDOW];
-
-	if (count == 1) {
-		MPI_Send(pair.out, (int)bytes, MPI_BYTE, 1 - pair.rank, 1, MPI_COMM_WORLD);
-		return;
-	}
-	for (int i = 0; i < count; i++)
-		MPI_Isend(pair.out, (int)bytes, MPI_BYTE, 1 - pair.rank, 2, MPI_COMM_WORLD, &request[i]);
-	MPI_Waitall(count, request, status);
-}
-
-static void check_status(MPI_Status *status, size_t bytes)
-{
-	int count = -1;
-
-	MPI_Get_count(status, MPI_BYTE, &count);
-	if ((size_t)count != bytes && errors++ == 0)
-		fprintf(stderr, "vmobench: rank %d: status says %d bytes, sent were %zu\n", pair.rank, count, bytes);
-}
-
-static void mpi_recv(size_t bytes, int count)
-{
-	MPI_Request request[MAX_WINDOW];
-	MPI_Status status[MAX_WINDOW];
-
-	if (count == 1)
-		MPI_Recv(pair.in[0], (int)bytes, MPI_BYTE, 1 - pair.rank, 1, MPI_COMM_WORLD, &status[0]);
-	for (int i = 0; count > 1 && i < count; i++)
-		MPI_Irecv(pair.in[i], (int)bytes, MPI_BYTE, 1 - pair.rank, 2, MPI_COMM_WORLD, &request[i]);
-	if (count > 1)
-		MPI_Waitall(count, request, status);
-	for (int i = 0; i < count; i++)
-		check_status(&status[i], bytes);
-}
-
-static long mpi_agree(long value)
-{
-	MPI_Barrier(MPI_COMM_WORLD);
-	MPI_Bcast(&value, 1, MPI_LONG, 0, MPI_COMM_WORLD);
-	return value;
-}
-
-static long mpi_add(long value)
-{
-	long sum = 0;
-
-	MPI_Allreduce(&value, &sum, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
-	return sum;
-}
-
-/* ---- the pair over a kept shared mapping: the limit ---- */
-
-/* From one rank to the other: posted and taken count messages. The reader copies out of the writer's buffer. */
-struct lane {
-	_Alignas(64) _Atomic long posted;
-	_Alignas(64) _Atomic long taken;
-	_Alignas(64) _Atomic long turn; /* of agree and add */
-	long value;
-	char *buffer;
-};
-static struct lane *lane; /* [2], by writer */
-
-static void await(_Atomic long *counter, long least)
-{
-	for (long turns = 0; atomic_load_explicit(counter, memory_order_acquire) < least; turns++)
-		if (turns > 20000)
-			sched_yield(); /* one core only, or a late peer */
-}
-
-static void memory_send(size_t bytes, int count)
-{
-	struct lane *mine = &lane[pair.rank];
-	long posted = atomic_load_explicit(&mine->posted, memory_order_relaxed) + count;
-
-	(void)bytes;
-	atomic_store_explicit(&mine->posted, posted, memory_order_release);
-	await(&mine->taken, posted);
-}
-
-static void memory_recv(size_t bytes, int count)
-{
-	struct lane *theirs = &lane[1 - pair.rank];
-	long taken = atomic_load_explicit(&theirs->taken, memory_order_relaxed);
-
-	for (int i = 0; i < count; i++) {
-		await(&theirs->posted, taken + 1);
-		memcpy(pair.in[i], theirs->buffer, bytes);
-		atomic_store_explicit(&theirs->taken, ++taken, memory_order_release);
-	}
-}
-
-/* Both put a value and learn the other's. Two turns, so that none overwrites what the other has not read. */
-static long memory_exchange(long value)
-{
-	struct lane *mine = &lane[pair.rank], *theirs = &lane[1 - pair.rank];
-	long turn = atomic_load_explicit(&mine->turn, memory_order_relaxed), other;
-
-	mine->value = value;
-	atomic_store_explicit(&mine->turn, turn + 1, memory_order_release);
-	await(&theirs->turn, turn + 1);
-	other = theirs->value;
-	atomic_store_explicit(&mine->turn, turn + 2, memory_order_release);
-	await(&theirs->turn, turn + 2);
-	return other;
-}
-
-static long memory_agree(long value)
-{
-	long other = memory_exchange(value);
-
-	return pair.rank == 0 ? value : other;
-}
-
-static long memory_add(long value)
-{
-	return value + memory_exchange(value);
 }
 
 /* ---- measuring ---- */
@@ -514,12 +310,12 @@ static long measure_size(size_t bytes)
 	const struct test stream = {"stream", stream_window, window_of(bytes), 1, fewer, false};
 	long total_errors, total_bytes, total_messages;
 
-	errors = sent_bytes = sent_messages = 0;
+	pair.errors = sent_bytes = sent_messages = 0;
 	if (opt.pingpong)
 		measure(&pingpong, bytes);
 	if (opt.stream)
 		measure(&stream, bytes);
-	total_errors = pair.add(errors);
+	total_errors = pair.add(pair.errors);
 	total_bytes = pair.add(sent_bytes);
 	total_messages = pair.add(sent_messages);
 	if (pair.rank == 0)
