@@ -188,7 +188,7 @@ class _NoTar:
 
 def _open_tar(path):
     try:
-        return tarfile.open(path)
+        return tarfile.open(path, "r:")     # without ":" it tries to unzip a gigabyte of zeros
     except tarfile.ReadError:
         return _NoTar()
 
