@@ -144,15 +144,12 @@ static int add_run(struct vmo_pool *pool, uint32_t pages)
 	return 0;
 }
 
-/* The most that may be tried: what catalog and budget have room for, gref pages included. */
+/* The most that may be tried: what one call, the catalog and the budget have room for. */
 static uint32_t fit(const struct vmo_pool *pool, uint32_t step)
 {
 	uint64_t room = budget_room(pool->budget);
-	uint32_t more;
 
 	step = min_u32(step, min_u32(VMO_XEN_MOST_PAGES, VMO_MAX_POOL_PAGES - pool->next_page));
-	more = gref_pages_for(pool->next_page + step) - pool->gref_pages;
-	room = room > more ? room - more : 0;
 	return room < step ? (uint32_t)room : step;
 }
 
@@ -166,7 +163,7 @@ static uint32_t avoid_refused(const struct vmo_pool *pool, uint32_t step, uint32
 	return refused / 2 > least ? refused / 2 : min_u32(least, refused - 1);
 }
 
-/* Where a whole step finds no room, smaller and smaller ones, down to `least`. */
+/* Where a whole step finds no room (its gref pages took the last, or gntalloc is full): less, down to `least`. */
 static int add_some_run(struct vmo_pool *pool, uint32_t pages, uint32_t least)
 {
 	uint32_t step = pages > pool->run_pages ? pages : pool->run_pages;

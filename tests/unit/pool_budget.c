@@ -33,6 +33,7 @@ static void alone(struct pair *pair)
 	CHECK_RC(budget.used, 2 + 1 + 64);		/* two directories, a gref page, a run */
 	n = take_all(one, block + 1, 199);
 	CHECK_RC(n, 100 - 67 - 1);			/* the rest but for its own gref page */
+	CHECK_RC(vmo_pool_usage(one).runs, 1);		/* in one step: what was left was known */
 	CHECK_RC(budget.used, 100);
 	CHECK_RC(vmo_stats.counter[VMO_C_granted_pages], 100);
 	CHECK_RC(vmo_pool_new(&none, pair->xen, 4, PAGE, &budget), -ENOSPC);

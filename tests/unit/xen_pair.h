@@ -6,6 +6,9 @@
  *     child in domain 1: granter(&pair)  <--- two pipes: tell, hear --->  child in domain 2: mapper(&pair)
  *
  * Each child has opened its Xen. Emulated domains live in a directory of their own, gone at the end.
+ *
+ * On real Xen (tools/xenlab): the same program runs in both guests, with VMO_TEST_GUEST="ROLE PEERDOM PEERIP", and is
+ * one side of the pair, over TCP; a test of one domain runs in guest 1. See xen_real.sh.
  * Exit status of a test: 0 passed, 1 failed (with file:line), 77 skipped (with the reason).
  */
 #ifndef XEN_PAIR_H
@@ -13,6 +16,7 @@
 
 #include "xen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -98,13 +102,15 @@ static inline void pair_meet(struct pair *pair)
 	pair_hear(pair, &byte, 1);
 }
 
+/* domid: of an emulated domain, or NULL for real Xen. */
 static inline struct vmo_xen *pair_open(const char *domid)
 {
 	struct vmo_xen *xen = NULL;
 	char why[256] = "";
 
-	setenv("XENEMU_DOMID", domid, 1);
-	if (vmo_xen_open(&xen, pair_emulation(), -1, why, sizeof why)) {
+	if (domid)
+		setenv("XENEMU_DOMID", domid, 1);
+	if (vmo_xen_open(&xen, domid ? pair_emulation() : NULL, -1, why, sizeof why)) {
 		fprintf(stderr, "vmo_xen_open: %s\n", why);
 		exit(1);
 	}
@@ -140,11 +146,53 @@ static inline int pair_child(void (*side)(struct pair *), const char *domid, vmo
 	return 0;
 }
 
+static inline int pair_connect(int role, const char *ip)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(7321) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fd, one = 1;
+
+	if (role == 1) {
+		setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+		CHECK(!bind(listener, (struct sockaddr *)&address, sizeof address) && !listen(listener, 1));
+		fd = accept(listener, NULL, NULL);
+		close(listener);
+		return fd;
+	}
+	CHECK(inet_aton(ip, &address.sin_addr));
+	while (connect(fd = socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof address)) {
+		close(fd);
+		usleep(100000);
+	}
+	return fd;
+}
+
+/* Our side of a test on real Xen; -1: this is not real Xen. mapper NULL: guest 1 alone. */
+static inline int pair_guest(unsigned seconds, void (*granter)(struct pair *), void (*mapper)(struct pair *))
+{
+	const char *guest = getenv("VMO_TEST_GUEST");
+	unsigned role, peer;
+	char ip[64];
+	int fd = -1;
+
+	if (!guest)
+		return -1;
+	CHECK(sscanf(guest, "%u %u %63s", &role, &peer, ip) == 3);
+	alarm(seconds * 10);	/* an emulated CPU */
+	if (!mapper && role != 1)
+		return 0;
+	if (mapper)
+		fd = pair_connect((int)role, ip);
+	return pair_child(role == 1 ? granter : mapper, NULL, peer, fd, fd);
+}
+
 static inline int pair_test(unsigned seconds, void (*granter)(struct pair *), void (*mapper)(struct pair *))
 {
-	int down[2], up[2], status, failed = 0;
+	int down[2], up[2], status, failed = pair_guest(seconds, granter, mapper);
 	pid_t child[2];
 
+	if (failed >= 0)
+		return failed;
+	failed = 0;
 	pair_emulation();
 	pair_private_registry();
 	signal(SIGPIPE, SIG_IGN);
@@ -172,9 +220,11 @@ static inline int pair_test(unsigned seconds, void (*granter)(struct pair *), vo
 /* For tests that need one domain only: the process itself is domain 1. */
 static inline int pair_alone(unsigned seconds, void (*test)(struct pair *))
 {
-	int status;
+	int status = pair_guest(seconds, test, NULL);
 	pid_t child;
 
+	if (status >= 0)
+		return status;
 	pair_emulation();
 	pair_private_registry();
 	child = fork();
