@@ -26,7 +26,7 @@ Q := @
 say = @printf '  %-7s %s\n'
 endif
 
-CORE  := log config stats now xen pool substitute mapcache channel rndv peer progress
+CORE  := log config stats now xen xen_open pool pool_grow substitute assoc admission memarea underlay mapcache channel rndv peer progress
 FRONT := bind memhook
 MPIC  := $(basename $(notdir $(wildcard shim/mpi_*.c)))
 CORE_OBJ  := $(CORE:%=$B/obj/core/%.o)
@@ -64,7 +64,7 @@ $B/tests/$(1)/%: tests/mpi/%.c
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -Itests/mpi -o $$@ $$< -lpthread
-$B/tests/$(1)/%: tools/bench/%.c
+$B/tests/$(1)/%: tools/bench/%.c $(wildcard tools/bench/*.h)
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -o $$@ $$<
@@ -105,4 +105,4 @@ $B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $B/obj/core/memhook.o
 clean:                          ## remove what was built
 	rm -rf $B
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(wildcard $B/obj/*/*.d $B/tests/unit/*.d)

@@ -278,6 +278,15 @@ void vmo_rndv_release(struct vmo_xfer *xfer)
 	pthread_mutex_unlock(&e->lock);
 }
 
+void vmo_rndv_withdraw(struct vmo_xfer *xfer)
+{
+	struct vmo_engine *e = xfer->peer->engine;
+
+	pthread_mutex_lock(&e->lock);
+	recycle(xfer);
+	pthread_mutex_unlock(&e->lock);
+}
+
 uint32_t vmo_rndv_reap(struct vmo_engine *e)
 {
 	struct vmo_xfer *refused = NULL;

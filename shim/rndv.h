@@ -65,6 +65,9 @@ int vmo_rndv_detach(struct vmo_xfer *xfer);
 /* The caller forgets the transfer; what is still pending drains by itself. */
 void vmo_rndv_release(struct vmo_xfer *xfer);
 
+/* Takes an offer back whose RTS was never sent. */
+void vmo_rndv_withdraw(struct vmo_xfer *xfer);
+
 /* Frees drained transfers; returns how many are still draining. Cheap when there are none. */
 uint32_t vmo_rndv_reap(struct vmo_engine *engine);
 

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Rank in a communicator -> peer: computed once, cached on the communicator as an attribute. */
+#include "mpi_shim.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void vmo_map_drop(struct vmo_comm_map *map)
+{
+	if (map && __atomic_sub_fetch(&map->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		free(map);
+}
+
+static int forget(MPI_Comm comm, int keyval, void *value, void *extra)
+{
+	vmo_map_drop(value);
+	return MPI_SUCCESS;
+}
+
+static struct vmo_comm_map *new_map(int size)
+{
+	struct vmo_comm_map *map = calloc(1, sizeof *map + (size_t)size * sizeof map->peer[0]);
+
+	if (map) {
+		map->refs = 1;
+		map->size = size;
+	}
+	return map;
+}
+
+static void set_peer(struct vmo_comm_map *map, int rank, int world_rank)
+{
+	if (world_rank < 0 || (uint32_t)world_rank >= shim.engine.ranks)
+		return;
+	map->peer[rank] = &shim.engine.peer[world_rank];
+	map->any_on |= map->peer[rank]->on;
+}
+
+static struct vmo_comm_map *map_of_group(MPI_Group group)
+{
+	MPI_Group world;
+	int size = 0;
+
+	shim.mpi.Group_size(group, &size);
+	struct vmo_comm_map *map = new_map(size);
+	int *ranks = malloc(2 * (size_t)size * sizeof *ranks + 1);
+	if (!map || !ranks || shim.mpi.Comm_group(shim.private_comm, &world) != MPI_SUCCESS) {
+		free(map);
+		free(ranks);
+		return NULL;
+	}
+	for (int r = 0; r < size; r++)
+		ranks[r] = r;
+	if (shim.mpi.Group_translate_ranks(group, size, ranks, world, ranks + size) == MPI_SUCCESS)
+		for (int r = 0; r < size; r++)
+			set_peer(map, r, ranks[size + r]);	/* MPI_UNDEFINED is negative */
+	free(ranks);
+	shim.mpi.Group_free(&world);
+	return map;
+}
+
+static struct vmo_comm_map *compute(MPI_Comm comm)
+{
+	MPI_Group group;
+	int inter = 0;
+
+	if (shim.mpi.Comm_test_inter(comm, &inter) != MPI_SUCCESS)
+		return NULL;
+	if ((inter ? shim.mpi.Comm_remote_group : shim.mpi.Comm_group)(comm, &group) != MPI_SUCCESS)
+		return NULL;
+	struct vmo_comm_map *map = map_of_group(group);
+	shim.mpi.Group_free(&group);
+	if (map && shim.mpi.Comm_set_attr(comm, shim.comm_keyval, map) != MPI_SUCCESS) {
+		vmo_map_drop(map);
+		map = NULL;
+	}
+	return map;
+}
+
+static struct vmo_comm_map *look_up(MPI_Comm comm)
+{
+	struct vmo_comm_map *map = NULL;
+	int found = 0;
+
+	if (vmo_likely(comm == MPI_COMM_WORLD))
+		return shim.world;
+	if (comm == MPI_COMM_NULL)
+		return NULL;
+	if (shim.mpi.Comm_get_attr(comm, shim.comm_keyval, &map, &found) != MPI_SUCCESS)
+		return NULL;
+	if (!found) {
+		vmo_enter();
+		shim.mpi.Comm_get_attr(comm, shim.comm_keyval, &map, &found);
+		if (!found)
+			map = compute(comm);
+		vmo_leave();
+	}
+	return map;
+}
+
+struct vmo_comm_map *vmo_comm_map(MPI_Comm comm)
+{
+	struct vmo_comm_map *map = look_up(comm);
+
+	if (map)
+		__atomic_add_fetch(&map->refs, 1, __ATOMIC_RELAXED);
+	return map;
+}
+
+struct vmo_peer *vmo_comm_peer(MPI_Comm comm, int rank)
+{
+	struct vmo_comm_map *map = look_up(comm);
+
+	return map && rank >= 0 && rank < map->size ? map->peer[rank] : NULL;
+}
+
+bool vmo_map_may_rts(const struct vmo_comm_map *map, int source)
+{
+	if (!map)
+		return false;
+	if (source == MPI_ANY_SOURCE)
+		return map->any_on;
+	return source >= 0 && source < map->size && map->peer[source] && map->peer[source]->on;
+}
+
+int vmo_comm_setup(void)
+{
+	struct vmo_comm_map *map = new_map((int)shim.engine.ranks);
+
+	if (!map)
+		return -ENOMEM;
+	for (int r = 0; r < map->size; r++)
+		set_peer(map, r, r);
+	shim.world = map;
+	return shim.mpi.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, forget, &shim.comm_keyval, NULL) == MPI_SUCCESS
+	       ? 0 : -EIO;
+}
+
+void vmo_comm_cleanup(void)
+{
+	shim.mpi.Comm_free_keyval(&shim.comm_keyval);
+	vmo_map_drop(shim.world);
+	shim.world = NULL;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Messages that a probe took in.
+ *
+ * A probe must report the true size of a message, which for a one-copy message stands in its RTS
+ * alone. So the RTS is received and held here, in order of arrival; every later receive and probe
+ * looks here first. A genuine message of the RTS's size cannot be told apart before it is received,
+ * so it is held too.
+ *
+ *   MPI_Iprobe --> native probe finds 64 bytes from a co-resident peer --> received, held
+ *   MPI_Recv   --> a held message matches? --> pulled (or copied) from here
+ *
+ * A matched probe (MPI_Mprobe) must return a message handle: a genuine one, of an empty message to
+ * oneself on the private communicator, is bound to the held message.
+ */
+#include "mpi_shim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_TAG 1000	/* on the private communicator; below are the slots' numbers */
+
+struct vmo_held {
+	struct vmo_held *next, *prev;
+	MPI_Comm comm;
+	struct vmo_comm_map *map;
+	struct vmo_peer *peer;		/* an RTS of this peer; NULL: a genuine message */
+	MPI_Message message;		/* MPI_MESSAGE_NULL: not bound */
+	int source, tag;
+	char data[VMO_RTS_BYTES];
+};
+
+static MPI_Count held_bytes(const struct vmo_held *held)
+{
+	const struct vmo_rts *rts = (const struct vmo_rts *)(const void *)held->data;
+
+	return held->peer ? (MPI_Count)rts->bytes : VMO_RTS_BYTES;
+}
+
+static void show(const struct vmo_held *held, MPI_Status *status)
+{
+	if (status != MPI_STATUS_IGNORE)
+		vmo_status_set(status, held->source, held->tag, held_bytes(held));
+}
+
+/* Could this probed message be an RTS? */
+static bool suspect(const struct vmo_comm_map *map, MPI_Status *status)
+{
+	int bytes, source = status->MPI_SOURCE;
+
+	return map && source >= 0 && source < map->size && map->peer[source] && map->peer[source]->on &&
+	       shim.mpi.Get_count(status, MPI_BYTE, &bytes) == MPI_SUCCESS && bytes == VMO_RTS_BYTES;
+}
+
+/* The empty message to oneself whose handle the user gets. */
+static int genuine_message(MPI_Message *message)
+{
+	int self = (int)shim.engine.rank;
+	MPI_Request request;
+	int rc = shim.mpi.Isend(NULL, 0, MPI_BYTE, self, MESSAGE_TAG, shim.private_comm, &request);
+
+	if (rc == MPI_SUCCESS)
+		rc = shim.mpi.Mprobe(self, MESSAGE_TAG, shim.private_comm, message, MPI_STATUS_IGNORE);
+	if (rc == MPI_SUCCESS)
+		rc = shim.mpi.Wait(&request, MPI_STATUS_IGNORE);
+	return rc;
+}
+
+static int take_in(struct vmo_held *held, MPI_Message *message, const MPI_Status *status)
+{
+	int rc = message ? shim.mpi.Mrecv(held->data, VMO_RTS_BYTES, MPI_BYTE, message, MPI_STATUS_IGNORE)
+	                 : shim.mpi.Recv(held->data, VMO_RTS_BYTES, MPI_BYTE, status->MPI_SOURCE,
+	                                 status->MPI_TAG, held->comm, MPI_STATUS_IGNORE);
+
+	if (rc == MPI_SUCCESS && message)
+		rc = genuine_message(message);
+	return rc;
+}
+
+bool vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status)
+{
+	struct vmo_comm_map *map = vmo_comm_map(comm);
+	struct vmo_held *held = suspect(map, status) ? calloc(1, sizeof *held) : NULL;
+
+	if (!held) {
+		vmo_map_drop(map);
+		return false;
+	}
+	held->comm = comm;
+	held->map = map;
+	held->source = status->MPI_SOURCE;
+	held->tag = status->MPI_TAG;
+	held->message = MPI_MESSAGE_NULL;
+	if (take_in(held, message, status) != MPI_SUCCESS) {
+		vmo_map_drop(map);
+		free(held);
+		return false;
+	}
+	if (message)
+		held->message = *message;
+	if (vmo_rndv_is_rts(&shim.engine, held->data))
+		held->peer = map->peer[held->source];
+	vmo_count(held_messages, 1);
+	show(held, status);
+	vmo_enter();
+	DL_APPEND(shim.held, held);
+	vmo_leave();
+	return true;
+}
+
+MPI_Comm vmo_held_comm(const struct vmo_held *held)
+{
+	return held->comm;
+}
+
+static struct vmo_held *find(MPI_Comm comm, int source, int tag)
+{
+	struct vmo_held *held;
+
+	DL_FOREACH(shim.held, held)
+		if (held->message == MPI_MESSAGE_NULL && held->comm == comm &&
+		    (source == MPI_ANY_SOURCE || source == held->source) && (tag == MPI_ANY_TAG || tag == held->tag))
+			return held;
+	return NULL;
+}
+
+bool vmo_held_peek(MPI_Comm comm, int source, int tag, MPI_Status *status)
+{
+	vmo_enter();
+	struct vmo_held *held = find(comm, source, tag);
+	if (held)
+		show(held, status);
+	vmo_leave();
+	return held != NULL;
+}
+
+struct vmo_held *vmo_held_take(MPI_Comm comm, int source, int tag)
+{
+	vmo_enter();
+	struct vmo_held *held = find(comm, source, tag);
+	if (held)
+		DL_DELETE(shim.held, held);
+	vmo_leave();
+	return held;
+}
+
+bool vmo_held_match(MPI_Comm comm, int source, int tag, MPI_Message *message, MPI_Status *status)
+{
+	struct vmo_held *held = vmo_held_take(comm, source, tag);
+
+	if (!held)
+		return false;
+	if (genuine_message(message) == MPI_SUCCESS)
+		held->message = *message;
+	show(held, status);
+	vmo_enter();
+	DL_PREPEND(shim.held, held);
+	vmo_leave();
+	return true;
+}
+
+struct vmo_held *vmo_held_take_message(MPI_Message *message)
+{
+	struct vmo_held *held = NULL;
+
+	vmo_enter();
+	if (*message != MPI_MESSAGE_NULL)
+		DL_FOREACH(shim.held, held)
+			if (held->message == *message)
+				break;
+	if (held)
+		DL_DELETE(shim.held, held);
+	vmo_leave();
+	if (held)
+		shim.mpi.Mrecv(NULL, 0, MPI_BYTE, message, MPI_STATUS_IGNORE);
+	return held;
+}
+
+static void deliver_genuine(const struct vmo_held *held, const struct vmo_rx *rx, MPI_Count *bytes, int *error)
+{
+	*error = rx->to.bytes < VMO_RTS_BYTES ? MPI_ERR_TRUNCATE : MPI_SUCCESS;
+	*bytes = *error == MPI_SUCCESS ? VMO_RTS_BYTES : rx->to.bytes;
+	int rc = *bytes ? vmo_unpack(held->data, *bytes, rx->buf, &rx->to) : MPI_SUCCESS;
+	if (rc != MPI_SUCCESS)
+		*error = rc;
+}
+
+void vmo_held_deliver(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, int *source, int *tag,
+                      MPI_Count *bytes, int *error)
+{
+	struct vmo_rx rx = { .buf = buf, .comm = held->comm, .map = held->map };
+
+	*source = held->source;
+	*tag = held->tag;
+	*bytes = 0;
+	if (!vmo_layout_of(count, type, &rx.to)) {
+		*error = MPI_ERR_TYPE;
+	} else {
+		vmo_rx_shape(&rx);
+		if (held->peer)
+			vmo_pull_surely(&rx, held->peer, held->data, bytes, error);
+		else
+			deliver_genuine(held, &rx, bytes, error);
+	}
+	vmo_map_drop(held->map);
+	free(held);
+}
+
+int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Comm comm,
+                  MPI_Status *status)
+{
+	int source, tag, error;
+	MPI_Count bytes;
+
+	vmo_held_deliver(held, buf, count, type, &source, &tag, &bytes, &error);
+	if (status != MPI_STATUS_IGNORE)
+		vmo_status_set(status, source, tag, bytes);
+	return vmo_raise(comm, error);
+}
+
+int vmo_held_irecv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Request *request)
+{
+	int source, tag, error;
+	MPI_Count bytes;
+
+	vmo_held_deliver(held, buf, count, type, &source, &tag, &bytes, &error);
+	return vmo_request_done(request, source, tag, bytes, error);
+}

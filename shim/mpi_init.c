@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Start and end: meeting the peers in MPI_Init, taking everything back and reporting in MPI_Finalize. */
+#include "mpi_shim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct vmo_config config;
+
+static int alltoall(void *context, const void *out, void *in, size_t bytes)
+{
+	return shim.mpi.Alltoall(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, shim.private_comm) == MPI_SUCCESS
+	       ? 0 : -EIO;
+}
+
+/* NULL: real Xen. */
+static const char *emulation(char path[4096])
+{
+	if (!strcmp(config.xen, "emulated")) {
+		snprintf(path, 4096, "%s/libxenemu.so", shim.host.directory);
+		return path;
+	}
+	if (strcmp(config.xen, "real"))
+		vmo_warn("VMONECOPY_XEN=%s is neither real nor emulated; using real", config.xen);
+	return NULL;
+}
+
+static void init_lock(void)
+{
+	pthread_mutexattr_t attributes;
+	int level = MPI_THREAD_SINGLE;
+
+	shim.mpi.Query_thread(&level);
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&shim.lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	shim.multiple = level == MPI_THREAD_MULTIPLE;
+}
+
+static bool start_engine(int rank, int ranks)
+{
+	char path[4096];
+	struct vmo_memhook *hook = config.memhooks ? shim.host.hook : NULL;
+	int rc = vmo_engine_start(&shim.engine, &config, (uint32_t)rank, (uint32_t)ranks, emulation(path), hook,
+	                          alltoall, NULL);
+
+	if (rc)
+		vmo_warn("start-up failed: %s; every call goes to MPI itself", strerror(-rc));
+	return !rc && shim.engine.peers_on && !vmo_comm_setup() && !vmo_type_setup();
+}
+
+/* After MPI's own MPI_Init. Collective over MPI_COMM_WORLD; on all ranks or on none. */
+static void begin(void)
+{
+	int rank, ranks;
+
+	if (shim.mpi.Comm_size(MPI_COMM_WORLD, &ranks) != MPI_SUCCESS ||
+	    shim.mpi.Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS)
+		return;
+	vmo_log_setup(vmo_log_level, rank);
+	init_lock();
+	shim.private_comm = MPI_COMM_NULL;
+	if (shim.mpi.Comm_dup(MPI_COMM_WORLD, &shim.private_comm) != MPI_SUCCESS)
+		return;
+	shim.mpi.Comm_set_errhandler(shim.private_comm, MPI_ERRORS_RETURN);
+	shim.threshold = config.threshold;
+	shim.patience_ns = (uint64_t)config.patience_us * 1000;
+	shim.active = start_engine(rank, ranks);
+	if (!shim.active)
+		vmo_slots_fill(false);	/* straight to MPI from now on; Finalize is still told */
+	__atomic_store_n(&shim.host.slots[VMO_CALL_Finalize], (void *)vmo_Finalize, __ATOMIC_RELEASE);
+}
+
+int vmo_Init(int *argc, char ***argv)
+{
+	vmo_count_call(Init);
+	int rc = shim.mpi.Init(argc, argv);
+	if (rc == MPI_SUCCESS)
+		begin();
+	return rc;
+}
+
+int vmo_Init_thread(int *argc, char ***argv, int required, int *provided)
+{
+	vmo_count_call(Init_thread);
+	int rc = shim.mpi.Init_thread(argc, argv, required, provided);
+	if (rc == MPI_SUCCESS)
+		begin();
+	return rc;
+}
+
+/* Until all ranks are here, somebody may still pull from our pages, or wait for a refused message. */
+static void wait_for_all(void)
+{
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	MPI_Request request;
+	int flag = 0;
+
+	if (shim.mpi.Ibarrier(shim.private_comm, &request) != MPI_SUCCESS)
+		return;
+	while (shim.mpi.Test(&request, &flag, MPI_STATUS_IGNORE) == MPI_SUCCESS && !flag) {
+		if (shim.active)
+			vmo_mpi_progress(NULL);
+		vmo_wait_turn(&wait);
+	}
+}
+
+/* The first rank's word on why nothing is on stands for the job. */
+static void report(void)
+{
+	struct vmo_stats sum;
+	uint64_t on = shim.engine.peers_on > 0, any_on = 0;
+	bool full = !strcmp(config.report, "full");
+
+	shim.mpi.Reduce(&vmo_stats, &sum, (int)VMO_STATS_WORDS, MPI_UINT64_T, MPI_SUM, 0, shim.private_comm);
+	shim.mpi.Reduce(&on, &any_on, 1, MPI_UINT64_T, MPI_MAX, 0, shim.private_comm);
+	if (shim.engine.rank != 0 || !strcmp(config.report, "none"))
+		return;
+	bool emulated = !strcmp(config.xen, "emulated");
+	vmo_report(stderr, &sum, full, emulated, (int)shim.engine.ranks, any_on ? NULL : shim.engine.why);
+}
+
+static void end(void)
+{
+	wait_for_all();
+	report();
+	bool was_active = shim.active;
+	shim.active = false;
+	vmo_engine_leave(&shim.engine);
+	wait_for_all();		/* nobody maps anything of ours any more */
+	if (was_active) {
+		vmo_comm_cleanup();
+		vmo_type_cleanup();
+	}
+	vmo_engine_stop(&shim.engine);
+	shim.mpi.Comm_free(&shim.private_comm);
+}
+
+int vmo_Finalize(void)
+{
+	vmo_count_call(Finalize);
+	if (shim.private_comm != MPI_COMM_NULL)
+		end();
+	vmo_slots_fill(false);
+	return shim.mpi.Finalize();
+}
+
+VMO_EXPORT vmo_flavour_attach_fn vmo_flavour_attach;
+
+int vmo_flavour_attach(const struct vmo_host *host)
+{
+	int level;
+
+	if (host->abi != VMO_HOST_ABI)
+		return -EPROTO;
+	shim.private_comm = MPI_COMM_NULL;
+	vmo_config_read(&config);
+	level = vmo_log_parse(config.log);
+	vmo_log_setup(level < 0 ? VMO_LOG_WARN : (enum vmo_log_level)level, -1);
+	int rc = vmo_real_load(host);
+	if (rc)
+		return rc;
+	vmo_slots_fill(true);
+	return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Several receives pending into one and the same buffer. MPI forbids it (3.1, 3.7.2), yet widely used
+ * bandwidth benchmarks do it, and natively it only mixes data that nobody looks at. Here a second RTS
+ * would overwrite the first before it was read, and the first message would never be pulled.
+ *
+ * So the first receive is posted into the buffer as ever; while it is pending, further ones are posted
+ * into landings of their own. An RTS is read from there and its message pulled into the user's buffer;
+ * a message that MPI itself carried is copied on. Landings are kept for the next ones of their size.
+ */
+#include "mpi_shim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct landing {		/* stands before the bytes that are handed out */
+	struct landing *next;
+	size_t bytes;
+};
+
+static struct landing *spare;	/* under the shim's lock */
+
+static struct landing *take_spare(size_t bytes)
+{
+	for (struct landing **link = &spare; *link; link = &(*link)->next)
+		if ((*link)->bytes == bytes) {
+			struct landing *found = *link;
+			*link = found->next;
+			return found;
+		}
+	return NULL;
+}
+
+char *vmo_landing_for(const struct vmo_rx *rx)
+{
+	struct vmo_op *op = NULL;
+	struct landing *landing = NULL;
+
+	if (vmo_likely(!shim.by_buffer))
+		return NULL;
+	vmo_enter();
+	HASH_FIND(by_buffer, shim.by_buffer, &rx->buf, sizeof rx->buf, op);
+	if (op)
+		landing = take_spare((size_t)rx->to.bytes);
+	vmo_leave();
+	if (!op)
+		return NULL;
+	if (!landing && (landing = malloc(sizeof *landing + (size_t)rx->to.bytes)))
+		landing->bytes = (size_t)rx->to.bytes;
+	return landing ? (char *)(landing + 1) : NULL;
+}
+
+void vmo_landing_index(struct vmo_op *op)
+{
+	struct vmo_op *other = NULL;
+
+	HASH_FIND(by_buffer, shim.by_buffer, &op->rx.buf, sizeof op->rx.buf, other);
+	if (other)
+		return;
+	HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof op->rx.buf, op);
+	op->indexed = true;
+}
+
+void vmo_landing_unindex(struct vmo_op *op)
+{
+	if (op->indexed)
+		HASH_DELETE(by_buffer, shim.by_buffer, op);
+	op->indexed = false;
+}
+
+int vmo_landing_deliver(struct vmo_rx *rx, const MPI_Status *status)
+{
+	MPI_Count bytes;
+
+	if (shim.mpi.Get_elements_x((MPI_Status *)(uintptr_t)status, MPI_BYTE, &bytes) != MPI_SUCCESS || bytes <= 0)
+		return MPI_SUCCESS;
+	return vmo_unpack(rx->landing, bytes < rx->to.bytes ? bytes : rx->to.bytes, rx->buf, &rx->to);
+}
+
+void vmo_landing_free(struct vmo_rx *rx)
+{
+	if (!rx->landing)
+		return;
+	struct landing *landing = (struct landing *)(void *)rx->landing - 1;
+	vmo_enter();
+	landing->next = spare;
+	spare = landing;
+	vmo_leave();
+	rx->landing = NULL;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Requests that the shim must know about, and the one round of work that every waiter does. */
+#include "mpi_shim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define POLLS_PER_ROUND 8	/* one poll costs up to 640 ns on MPICH over TCP */
+
+struct vmo_op *vmo_op_new(enum vmo_op_kind kind)
+{
+	vmo_enter();
+	struct vmo_op *op = shim.spare;
+	if (op)
+		shim.spare = op->next;
+	vmo_leave();
+	if (!op)
+		op = malloc(sizeof *op);
+	if (op) {
+		memset(op, 0, sizeof *op);
+		op->kind = kind;
+		op->handle = op->rts_request = op->again = MPI_REQUEST_NULL;
+	}
+	return op;
+}
+
+void vmo_op_free(struct vmo_op *op)
+{
+	if (op->own_type)
+		shim.mpi.Type_free(&op->rx.to.type);
+	vmo_landing_free(&op->rx);
+	vmo_map_drop(op->rx.map);
+	vmo_enter();
+	op->next = shim.spare;
+	shim.spare = op;
+	vmo_leave();
+}
+
+void vmo_op_track(struct vmo_op *op)
+{
+	if (op->handle != MPI_REQUEST_NULL)
+		HASH_ADD(hh, shim.by_handle, handle, sizeof op->handle, op);
+	if (op->kind == VMO_OP_SEND) {
+		DL_APPEND(shim.sends, op);
+	} else if (!op->persistent || op->started) {
+		op->listed = true;
+		DL_APPEND(shim.recvs, op);
+	}
+}
+
+void vmo_op_untrack(struct vmo_op *op)
+{
+	if (op->handle != MPI_REQUEST_NULL && op->hh.tbl)
+		HASH_DEL(shim.by_handle, op);
+	if (op->kind == VMO_OP_SEND) {
+		DL_DELETE(shim.sends, op);
+	} else {
+		vmo_landing_unindex(op);
+		if (op->listed)
+			DL_DELETE(shim.recvs, op);
+		op->listed = false;
+	}
+}
+
+struct vmo_op *vmo_op_find(MPI_Request handle)
+{
+	struct vmo_op *op = NULL;
+
+	if (handle != MPI_REQUEST_NULL && shim.by_handle)
+		HASH_FIND(hh, shim.by_handle, &handle, sizeof handle, op);
+	return op;
+}
+
+/* A freed receive: once its message is in, its native request goes too. */
+static bool finish_orphan(struct vmo_op *op)
+{
+	MPI_Request native = op->handle;	/* the table's key must outlive the native handle */
+	MPI_Status status;
+	int flag = 0;
+
+	if (shim.mpi.Test(&native, &flag, &status) != MPI_SUCCESS || !flag)
+		return false;
+	vmo_recv_complete(op, &status);
+	return true;
+}
+
+/* The next round begins where this one ended: `op` becomes the head of the (circularly linked) list. */
+static void rotate(struct vmo_op *op)
+{
+	struct vmo_op *head = shim.recvs, *tail = head->prev;
+
+	tail->next = head;	/* utlist: head->prev is the tail, tail->next is NULL */
+	op->prev->next = NULL;
+	shim.recvs = op;
+}
+
+static void poll_receives(const struct vmo_op *but)
+{
+	struct vmo_op *op = shim.recvs;
+
+	for (int polls = 0; op && polls < POLLS_PER_ROUND; polls++) {
+		struct vmo_op *next = op->next;
+		if (op->orphan ? finish_orphan(op) : op != but && vmo_recv_poll(op))
+			return;		/* the lock was let go: `next` may be gone */
+		op = next;
+	}
+	if (op && op != shim.recvs)
+		rotate(op);
+}
+
+void vmo_mpi_progress(const struct vmo_op *but)
+{
+	if (shim.engine.draining)
+		vmo_rndv_reap(&shim.engine);
+	vmo_enter();
+	for (struct vmo_op *op = shim.sends, *next; op; op = next) {
+		next = op->next;
+		if (op != but)
+			vmo_send_advance(op, false);
+	}
+	if (shim.recvs)
+		poll_receives(but);
+	vmo_leave();
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Persistent receives: one op for the life of the request; each start expects one message.
+ * (Persistent sends are MPI's own: MPI_Send_init is not intercepted and carries plain data.)
+ */
+#include "mpi_shim.h"
+
+#include <limits.h>
+
+static int track_init(struct vmo_rx *rx, bool may, int rc, int source, int tag, MPI_Request *request)
+{
+	struct vmo_op *op;
+
+	if (may && rc != MPI_SUCCESS)
+		vmo_map_drop(rx->map);
+	else if (may && (op = vmo_recv_track(rx, *request, true))) {
+		op->want_source = source;
+		op->want_tag = tag;
+	}
+	return rc;
+}
+
+int vmo_Recv_init(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx;
+	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+
+	vmo_count_call(Recv_init);
+	return track_init(&rx, may, shim.mpi.Recv_init(buf, count, type, source, tag, comm, request), source, tag,
+	                  request);
+}
+
+#if MPI_VERSION >= 4
+int vmo_Recv_init_c(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
+                    MPI_Request *request)
+{
+	struct vmo_rx rx;
+	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+
+	vmo_count_call(Recv_init_c);
+	return track_init(&rx, may, shim.mpi.Recv_init_c(buf, count, type, source, tag, comm, request), source, tag,
+	                  request);
+}
+#endif
+
+/*
+ * A probe has taken in the message that this start would match. The native request stays inactive,
+ * which completion calls treat as complete; the op carries the result.
+ */
+static bool start_held(struct vmo_op *op)
+{
+	struct vmo_held *held = shim.held ? vmo_held_take(op->rx.comm, op->want_source, op->want_tag) : NULL;
+
+	if (!held)
+		return false;
+	vmo_leave();
+	vmo_held_deliver(held, op->rx.buf, op->rx.to.count, op->rx.to.type, &op->source, &op->tag, &op->bytes, &op->error);
+	vmo_enter();
+	op->delivered = true;
+	return true;
+}
+
+static int start(MPI_Request *request)
+{
+	int rc = MPI_SUCCESS;
+
+	vmo_enter();
+	struct vmo_op *op = vmo_op_find(*request);
+	if (op && op->persistent && !start_held(op)) {
+		op->started = op->listed = true;
+		DL_APPEND(shim.recvs, op);
+	}
+	if (!op || !op->delivered)
+		rc = shim.mpi.Start(request);
+	vmo_leave();
+	return rc;
+}
+
+int vmo_Start(MPI_Request *request)
+{
+	vmo_count_call(Start);
+	return start(request);
+}
+
+int vmo_Startall(int count, MPI_Request *requests)
+{
+	int rc = MPI_SUCCESS;
+
+	vmo_count_call(Startall);
+	if (!shim.active || !shim.by_handle)
+		return shim.mpi.Startall(count, requests);
+	for (int i = 0; i < count && rc == MPI_SUCCESS; i++)
+		rc = start(&requests[i]);
+	return rc;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What an RTS leads to: the one copy, or a refusal and a delivery by MPI. */
+#include "mpi_shim.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void vmo_rx_shape(struct vmo_rx *rx)
+{
+	rx->to.contiguous = vmo_type_contiguous(rx->to.type);
+}
+
+bool vmo_rx_may_rts(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm)
+{
+	if (!shim.active || source == MPI_PROC_NULL || !vmo_layout_of(count, type, &rx->to))
+		return false;
+	if (rx->to.bytes < VMO_RTS_BYTES)	/* no large message can be valid here (DESIGN 4) */
+		return false;
+	rx->map = vmo_comm_map(comm);
+	if (!vmo_map_may_rts(rx->map, source)) {
+		vmo_map_drop(rx->map);
+		return false;
+	}
+	rx->buf = buf;
+	rx->landing = NULL;
+	rx->comm = comm;
+	return true;
+}
+
+struct vmo_peer *vmo_rx_rts(struct vmo_rx *rx, const MPI_Status *status, void *rts)
+{
+	int bytes, source = status->MPI_SOURCE;
+
+	if (shim.mpi.Get_count((MPI_Status *)(uintptr_t)status, MPI_BYTE, &bytes) != MPI_SUCCESS ||
+	    bytes != VMO_RTS_BYTES || source < 0 || source >= rx->map->size)
+		return NULL;
+	struct vmo_peer *peer = rx->map->peer[source];
+	if (!peer || !peer->on)
+		return NULL;
+	if (rx->landing)
+		memcpy(rts, rx->landing, VMO_RTS_BYTES);
+	else if (vmo_pack_head(rx->buf, &rx->to, rts, VMO_RTS_BYTES) != MPI_SUCCESS)
+		return NULL;
+	return vmo_rndv_is_rts(&shim.engine, rts) ? peer : NULL;
+}
+
+/* Not contiguous: unpack from the sender's own pages if the message is one piece there. */
+static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count want)
+{
+	struct vmo_mapping *mapping;
+	const char *from = vmo_rndv_peek(in, &mapping);
+
+	if (from) {
+		vmo_unpack(from, want, rx->buf, &rx->to);
+		vmo_rndv_unpeek(in, mapping);
+		return 0;
+	}
+	char *whole = malloc((size_t)want);
+	int rc = whole ? vmo_rndv_pull(in, whole, (uint64_t)want) : -ENOMEM;
+	if (!rc)
+		vmo_unpack(whole, want, rx->buf, &rx->to);
+	free(whole);
+	return rc;
+}
+
+static MPI_Count fitting(const struct vmo_rx *rx, uint64_t bytes, int *error)
+{
+	*error = (MPI_Count)bytes > rx->to.bytes ? MPI_ERR_TRUNCATE : MPI_SUCCESS;
+	return *error == MPI_SUCCESS ? (MPI_Count)bytes : rx->to.bytes;
+}
+
+static int pull(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count *bytes, int *error)
+{
+	MPI_Count want = fitting(rx, in->bytes, error);
+	int rc = rx->to.contiguous ? vmo_rndv_pull(in, rx->buf, (uint64_t)want) : pull_unpacking(rx, in, want);
+
+	if (rc)
+		return rc;
+	*bytes = want;
+	vmo_rndv_finish(in);
+	return 0;
+}
+
+int vmo_pull(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MPI_Count *bytes, int *error)
+{
+	struct vmo_incoming in;
+	int rc = vmo_rndv_accept(peer, rts, &in);
+
+	return rc ? rc : pull(rx, &in, bytes, error);
+}
+
+/* The refused message comes on the private communicator, its tag is the slot. */
+static int receive_by_mpi(const struct vmo_rx *rx, const struct vmo_incoming *in, MPI_Count *bytes, int *error)
+{
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	MPI_Request request;
+	int flag = 0, rc;
+	char *whole = malloc(in->bytes);
+
+	if (!whole)
+		return MPI_ERR_NO_MEM;
+	rc = shim.mpi.Irecv(whole, (int)in->bytes, MPI_BYTE, (int)in->peer->rank, (int)in->slot, shim.private_comm,
+	                    &request);
+	while (rc == MPI_SUCCESS && !flag) {
+		vmo_mpi_progress(NULL);
+		rc = shim.mpi.Test(&request, &flag, MPI_STATUS_IGNORE);
+		vmo_wait_turn(&wait);
+	}
+	if (rc == MPI_SUCCESS) {
+		*bytes = fitting(rx, in->bytes, error);
+		rc = vmo_unpack(whole, *bytes, rx->buf, &rx->to);
+	}
+	free(whole);
+	return rc;
+}
+
+void vmo_pull_surely(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MPI_Count *bytes, int *error)
+{
+	struct vmo_incoming in;
+	int rc = vmo_rndv_accept(peer, rts, &in);
+
+	*bytes = VMO_RTS_BYTES;
+	*error = MPI_ERR_OTHER;
+	if (rc) {
+		vmo_error("rank %u sent a request for a message that it does not offer; that message is lost", peer->rank);
+		return;
+	}
+	rc = pull(rx, &in, bytes, error);
+	if (!rc)
+		return;
+	if (rc == -EPIPE) {
+		vmo_error("rank %u died while it sent a message", peer->rank);
+		return;
+	}
+	vmo_debug("refusing %llu bytes from rank %u: errno %d", (unsigned long long)in.bytes, peer->rank, -rc);
+	vmo_rndv_refuse(&in);
+	rc = receive_by_mpi(rx, &in, bytes, error);
+	if (rc != MPI_SUCCESS)
+		*error = rc;
+}
+
+void vmo_status_set(MPI_Status *status, int source, int tag, MPI_Count bytes)
+{
+	shim.mpi.Status_set_elements_x(status, MPI_BYTE, bytes);
+	status->MPI_SOURCE = source;
+	status->MPI_TAG = tag;
+}
+
+int vmo_raise(MPI_Comm comm, int error)
+{
+	if (error != MPI_SUCCESS)
+		shim.mpi.Comm_call_errhandler(comm, error);
+	return error;
+}
+
+int vmo_rx_finish(struct vmo_rx *rx, MPI_Status *status)
+{
+	char rts[VMO_RTS_BYTES];
+	int error, bytes;
+	MPI_Count pulled;
+
+	shim.mpi.Get_count(status, MPI_BYTE, &bytes);
+	if (vmo_likely(bytes != VMO_RTS_BYTES))
+		return MPI_SUCCESS;
+	vmo_rx_shape(rx);
+	struct vmo_peer *peer = vmo_rx_rts(rx, status, rts);
+	if (!peer)
+		return MPI_SUCCESS;
+	vmo_pull_surely(rx, peer, rts, &pulled, &error);
+	vmo_status_set(status, status->MPI_SOURCE, status->MPI_TAG, pulled);
+	return error;
+}

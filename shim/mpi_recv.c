@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Receives. Posted natively into the user's buffer; where what comes is an RTS, its first bytes are
+ * read from there and the message itself is pulled over them.
+ */
+#include "mpi_shim.h"
+
+#include <limits.h>
+#include <sched.h>
+
+/* With something outstanding a receive must not block inside MPI: others may wait for us. */
+static int recv_polling(struct vmo_rx *rx, MPI_Count count, int source, int tag, MPI_Status *status)
+{
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	MPI_Request request;
+	int flag = 0;
+	int rc = vmo_real_irecv(rx->buf, count, rx->to.type, source, tag, rx->comm, &request);
+
+	while (rc == MPI_SUCCESS) {
+		rc = shim.mpi.Test(&request, &flag, status);
+		if (flag)
+			break;
+		vmo_mpi_progress(NULL);
+		vmo_wait_turn(&wait);
+	}
+	return rc;
+}
+
+int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
+{
+	struct vmo_rx rx;
+	MPI_Status own;
+
+	if (vmo_unlikely(shim.held != NULL)) {
+		struct vmo_held *held = vmo_held_take(comm, source, tag);
+		if (held)
+			return vmo_held_recv(held, buf, count, type, comm, status);
+	}
+	if (!vmo_rx_may_rts(&rx, buf, count, type, source, comm))
+		return vmo_real_recv(buf, count, type, source, tag, comm, status);
+	MPI_Status *st = status == MPI_STATUS_IGNORE ? &own : status;
+	int rc = vmo_idle() ? vmo_real_recv(buf, count, type, source, tag, comm, st)
+	                    : recv_polling(&rx, count, source, tag, st);
+	if (rc == MPI_SUCCESS)
+		rc = vmo_raise(comm, vmo_rx_finish(&rx, st));
+	vmo_map_drop(rx.map);
+	return rc;
+}
+
+/* The user may free the datatype while the receive is pending: keep one of our own where it matters. */
+static void keep_layout(struct vmo_op *op)
+{
+	vmo_rx_shape(&op->rx);
+	if (!op->rx.to.contiguous && shim.mpi.Type_dup(op->rx.to.type, &op->rx.to.type) == MPI_SUCCESS)
+		op->own_type = true;
+}
+
+struct vmo_op *vmo_recv_track(struct vmo_rx *rx, MPI_Request handle, bool persistent)
+{
+	struct vmo_op *op = vmo_op_new(VMO_OP_RECV);
+
+	if (!op) {	/* the landing stays allocated: MPI may yet write there */
+		vmo_error("out of memory: a receive cannot be followed; a large message to it would be lost");
+		vmo_map_drop(rx->map);
+		return NULL;
+	}
+	op->rx = *rx;
+	op->handle = handle;
+	op->persistent = persistent;
+	keep_layout(op);
+	vmo_enter();
+	vmo_op_track(op);
+	if (!persistent)
+		vmo_landing_index(op);
+	vmo_leave();
+	return op;
+}
+
+static int complete_query(void *extra, MPI_Status *status)
+{
+	const struct vmo_op *op = extra;
+
+	vmo_status_set(status, op->source, op->tag, op->bytes);
+	shim.mpi.Status_set_cancelled(status, 0);
+	return op->error;
+}
+
+static int complete_free(void *extra)
+{
+	vmo_op_free(extra);
+	return MPI_SUCCESS;
+}
+
+static int complete_cancel(void *extra, int complete)
+{
+	return MPI_SUCCESS;
+}
+
+int vmo_request_done(MPI_Request *request, int source, int tag, MPI_Count bytes, int error)
+{
+	struct vmo_op *op = vmo_op_new(VMO_OP_RECV);
+
+	if (!op)
+		return MPI_ERR_NO_MEM;
+	op->source = source;
+	op->tag = tag;
+	op->bytes = bytes;
+	op->error = error;
+	int rc = shim.mpi.Grequest_start(complete_query, complete_free, complete_cancel, op, request);
+	return rc == MPI_SUCCESS ? shim.mpi.Grequest_complete(*request) : rc;
+}
+
+int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx;
+
+	if (vmo_unlikely(shim.held != NULL)) {
+		struct vmo_held *held = vmo_held_take(comm, source, tag);
+		if (held)
+			return vmo_held_irecv(held, buf, count, type, request);
+	}
+	if (!vmo_rx_may_rts(&rx, buf, count, type, source, comm))
+		return vmo_real_irecv(buf, count, type, source, tag, comm, request);
+	rx.landing = vmo_landing_for(&rx);
+	int rc = rx.landing ? vmo_real_irecv(rx.landing, rx.to.bytes, MPI_BYTE, source, tag, comm, request)
+	                    : vmo_real_irecv(buf, count, type, source, tag, comm, request);
+	if (rc == MPI_SUCCESS) {
+		vmo_recv_track(&rx, *request, false);
+	} else {
+		vmo_landing_free(&rx);
+		vmo_map_drop(rx.map);
+	}
+	return rc;
+}
+
+/* Lock held; let go during the copy. `surely`: whatever it takes. */
+static bool pull_op(struct vmo_op *op, struct vmo_peer *peer, const char *rts, const MPI_Status *status, bool surely)
+{
+	int rc = 0;
+
+	op->pulling = true;
+	vmo_leave();
+	if (surely)
+		vmo_pull_surely(&op->rx, peer, rts, &op->bytes, &op->error);
+	else
+		rc = vmo_pull(&op->rx, peer, rts, &op->bytes, &op->error);
+	vmo_enter();
+	op->pulling = false;
+	op->source = status->MPI_SOURCE;
+	op->tag = status->MPI_TAG;
+	op->pulled = rc == 0;
+	return true;
+}
+
+static void unlist(struct vmo_op *op)
+{
+	if (op->listed)
+		DL_DELETE(shim.recvs, op);
+	op->listed = false;
+}
+
+bool vmo_recv_poll(struct vmo_op *op)
+{
+	char rts[VMO_RTS_BYTES];
+	MPI_Status status;
+	int flag = 0;
+
+	if (op->pulling || op->pulled)
+		return false;
+	if (shim.mpi.Request_get_status(op->handle, &flag, &status) != MPI_SUCCESS || !flag)
+		return false;
+	unlist(op);	/* its one message is here: no more polls */
+	struct vmo_peer *peer = vmo_rx_rts(&op->rx, &status, rts);
+	return peer && pull_op(op, peer, rts, &status, false);
+}
+
+/* Nobody else may still be copying for this op. */
+static void await_pull(struct vmo_op *op)
+{
+	while (op->pulling) {
+		vmo_leave();
+		sched_yield();
+		vmo_enter();
+	}
+}
+
+static bool is_cancelled(const MPI_Status *status)
+{
+	int cancelled = 0;
+
+	shim.mpi.Test_cancelled((MPI_Status *)(uintptr_t)status, &cancelled);
+	return cancelled;
+}
+
+int vmo_recv_complete(struct vmo_op *op, MPI_Status *status)
+{
+	char rts[VMO_RTS_BYTES];
+	struct vmo_peer *peer;
+	int error = MPI_SUCCESS;
+
+	await_pull(op);
+	unlist(op);
+	if (!op->pulled && !op->delivered && !is_cancelled(status)) {
+		if ((peer = vmo_rx_rts(&op->rx, status, rts)))
+			pull_op(op, peer, rts, status, true);
+		else if (op->rx.landing)
+			error = vmo_landing_deliver(&op->rx, status);
+	}
+	if (op->pulled || op->delivered) {
+		vmo_status_set(status, op->source, op->tag, op->bytes);
+		error = op->error;
+	}
+	if (op->persistent && !op->orphan) {
+		op->started = op->pulled = op->delivered = false;
+		return error;
+	}
+	vmo_op_untrack(op);
+	vmo_op_free(op);
+	return error;
+}
+
+int vmo_Recv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
+{
+	vmo_count_call(Recv);
+	return vmo_recv(buf, count, type, source, tag, comm, status);
+}
+
+int vmo_Irecv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
+{
+	vmo_count_call(Irecv);
+	return vmo_irecv(buf, count, type, source, tag, comm, request);
+}
+
+#if MPI_VERSION >= 4
+int vmo_Recv_c(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
+{
+	vmo_count_call(Recv_c);
+	return vmo_recv(buf, count, type, source, tag, comm, status);
+}
+
+int vmo_Irecv_c(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
+                MPI_Request *request)
+{
+	vmo_count_call(Irecv_c);
+	return vmo_irecv(buf, count, type, source, tag, comm, request);
+}
+#endif

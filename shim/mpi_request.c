@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The other calls on one request: look at it, free it, cancel it. */
+#include "mpi_shim.h"
+
+/* Looks natively; an RTS that has come is pulled first, so that the status is the message's. */
+static int look(struct vmo_op *op, MPI_Request request, int *flag, MPI_Status *status)
+{
+	MPI_Status own;
+
+	if (op->kind == VMO_OP_SEND)
+		vmo_send_advance(op, true);
+	else if (!op->delivered && (!op->persistent || op->started))
+		vmo_recv_poll(op);
+	int rc = shim.mpi.Request_get_status(request, flag, &own);
+	/* a send's op may be gone by now; a receive's is not */
+	op = vmo_op_find(request);
+	if (op && op->kind == VMO_OP_RECV && *flag && (op->pulled || op->delivered))
+		vmo_status_set(&own, op->source, op->tag, op->bytes);
+	if (*flag && status != MPI_STATUS_IGNORE)
+		vmo_status_copy(status, &own);
+	return rc;
+}
+
+int vmo_Request_get_status(MPI_Request request, int *flag, MPI_Status *status)
+{
+	vmo_count_call(Request_get_status);
+	if (vmo_idle())
+		return shim.mpi.Request_get_status(request, flag, status);
+	vmo_mpi_progress(NULL);
+	vmo_enter();
+	struct vmo_op *op = vmo_op_find(request);
+	int rc = op ? look(op, request, flag, status) : shim.mpi.Request_get_status(request, flag, status);
+	vmo_leave();
+	return rc;
+}
+
+/* Must the op outlive its freed request? An inactive persistent receive need not. */
+static bool still_needed(const struct vmo_op *op)
+{
+	return op->kind == VMO_OP_SEND || !op->persistent || op->started;
+}
+
+int vmo_Request_free(MPI_Request *request)
+{
+	int rc = MPI_SUCCESS;
+
+	vmo_count_call(Request_free);
+	if (vmo_idle())
+		return shim.mpi.Request_free(request);
+	vmo_enter();
+	struct vmo_op *op = vmo_op_find(*request);
+	if (op && still_needed(op)) {
+		op->orphan = true;	/* progress completes it */
+		if (op->kind == VMO_OP_RECV && !op->listed) {
+			op->listed = true;
+			DL_APPEND(shim.recvs, op);
+		}
+		*request = MPI_REQUEST_NULL;
+	} else {
+		if (op) {
+			vmo_op_untrack(op);
+			vmo_op_free(op);
+		}
+		rc = shim.mpi.Request_free(request);
+	}
+	vmo_leave();
+	return rc;
+}
+
+/* A receive is cancelled natively; a one-copy send completes by itself instead (mpi_send.c). */
+int vmo_Cancel(MPI_Request *request)
+{
+	vmo_count_call(Cancel);
+	return shim.mpi.Cancel(request);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The combined calls. MPI's own MPI_Sendrecv never calls the public MPI_Send, so it is taken apart
+ * here where either half may be one-copy: receive posted, send begun, both awaited.
+ */
+#include "mpi_shim.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+static bool may_rts(void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm)
+{
+	struct vmo_rx rx;
+	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+
+	if (may)
+		vmo_map_drop(rx.map);
+	return may;
+}
+
+/* Some half concerns the shim. */
+static bool concerns(MPI_Count sendcount, MPI_Datatype sendtype, int dest, void *recvbuf, MPI_Count recvcount,
+                     MPI_Datatype recvtype, int source, MPI_Comm comm)
+{
+	return shim.active && (shim.held || !vmo_idle() || vmo_send_eligible(sendcount, sendtype, dest, comm) ||
+	                       may_rts(recvbuf, recvcount, recvtype, source, comm));
+}
+
+static int sendrecv(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
+                    void *recvbuf, MPI_Count recvcount, MPI_Datatype recvtype, int source, int recvtag,
+                    MPI_Comm comm, MPI_Status *status)
+{
+	MPI_Request receive, send;
+	int rc = vmo_irecv(recvbuf, recvcount, recvtype, source, recvtag, comm, &receive);
+
+	if (rc != MPI_SUCCESS)
+		return rc;
+	rc = vmo_isend(sendbuf, sendcount, sendtype, dest, sendtag, comm, 'S', &send);
+	if (rc != MPI_SUCCESS) {
+		shim.mpi.Cancel(&receive);
+		vmo_wait(&receive, MPI_STATUS_IGNORE);
+		return rc;
+	}
+	int send_rc = vmo_wait(&send, MPI_STATUS_IGNORE);
+	rc = vmo_wait(&receive, status);
+	return rc != MPI_SUCCESS ? rc : send_rc;
+}
+
+int vmo_Sendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, int dest, int sendtag, void *recvbuf,
+                 int recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm, MPI_Status *status)
+{
+	vmo_count_call(Sendrecv);
+	if (!concerns(sendcount, sendtype, dest, recvbuf, recvcount, recvtype, source, comm))
+		return shim.mpi.Sendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
+		                         source, recvtag, comm, status);
+	return sendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype, source, recvtag,
+	                comm, status);
+}
+
+/* The outgoing half leaves from a packed copy, so that the incoming one may overwrite the buffer. */
+static int replace(void *buf, MPI_Count count, MPI_Datatype type, int dest, int sendtag, int source, int recvtag,
+                   MPI_Comm comm, MPI_Status *status)
+{
+	struct vmo_layout layout;
+
+	if (!vmo_layout_of(count, type, &layout) || layout.bytes > INT_MAX)
+		return MPI_ERR_COUNT;
+	char *copy = malloc((size_t)layout.bytes + 1);
+	if (!copy)
+		return MPI_ERR_NO_MEM;
+	layout.contiguous = vmo_type_contiguous(type);
+	int rc = layout.contiguous ? vmo_pack_head(buf, &layout, copy, (size_t)layout.bytes)
+	       : layout.bytes ? vmo_pack(buf, &layout, copy) : MPI_SUCCESS;
+	if (rc == MPI_SUCCESS)
+		rc = sendrecv(copy, layout.bytes, MPI_BYTE, dest, sendtag, buf, count, type, source, recvtag, comm, status);
+	free(copy);
+	return rc;
+}
+
+int vmo_Sendrecv_replace(void *buf, int count, MPI_Datatype type, int dest, int sendtag, int source, int recvtag,
+                         MPI_Comm comm, MPI_Status *status)
+{
+	vmo_count_call(Sendrecv_replace);
+	if (!concerns(count, type, dest, buf, count, type, source, comm))
+		return shim.mpi.Sendrecv_replace(buf, count, type, dest, sendtag, source, recvtag, comm, status);
+	return replace(buf, count, type, dest, sendtag, source, recvtag, comm, status);
+}
+
+#if MPI_VERSION >= 4
+int vmo_Sendrecv_c(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
+                   void *recvbuf, MPI_Count recvcount, MPI_Datatype recvtype, int source, int recvtag,
+                   MPI_Comm comm, MPI_Status *status)
+{
+	vmo_count_call(Sendrecv_c);
+	if (sendcount > INT_MAX || recvcount > INT_MAX ||
+	    !concerns(sendcount, sendtype, dest, recvbuf, recvcount, recvtype, source, comm))
+		return shim.mpi.Sendrecv_c(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
+		                           source, recvtag, comm, status);
+	return sendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype, source, recvtag,
+	                comm, status);
+}
+
+int vmo_Sendrecv_replace_c(void *buf, MPI_Count count, MPI_Datatype type, int dest, int sendtag, int source,
+                           int recvtag, MPI_Comm comm, MPI_Status *status)
+{
+	vmo_count_call(Sendrecv_replace_c);
+	if (count > INT_MAX || !concerns(count, type, dest, buf, count, type, source, comm))
+		return shim.mpi.Sendrecv_replace_c(buf, count, type, dest, sendtag, source, recvtag, comm, status);
+	return replace(buf, count, type, dest, sendtag, source, recvtag, comm, status);
+}
+
+/*
+ * The nonblocking ones have one request for both halves. The sending half is MPI's; the request is
+ * followed like a receive's, whose status it also carries (MPI 4.0, 3.10).
+ */
+static int follow(struct vmo_rx *rx, bool may, int rc, MPI_Count sendcount, MPI_Datatype sendtype, int dest,
+                  MPI_Comm comm, MPI_Request *request)
+{
+	int size;
+
+	if (rc == MPI_SUCCESS && vmo_send_eligible(sendcount, sendtype, dest, comm) &&
+	    shim.mpi.Type_size(sendtype, &size) == MPI_SUCCESS)
+		vmo_fall_through(VMO_R_partner_call, (uint64_t)size * (uint64_t)sendcount);
+	if (may && rc == MPI_SUCCESS)
+		vmo_recv_track(rx, *request, false);
+	else if (may)
+		vmo_map_drop(rx->map);
+	return rc;
+}
+
+int vmo_Isendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, int dest, int sendtag, void *recvbuf,
+                  int recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx;
+	bool may = vmo_rx_may_rts(&rx, recvbuf, recvcount, recvtype, source, comm);
+	int rc = shim.mpi.Isendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype, source,
+	                            recvtag, comm, request);
+
+	vmo_count_call(Isendrecv);
+	return follow(&rx, may, rc, sendcount, sendtype, dest, comm, request);
+}
+
+int vmo_Isendrecv_c(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
+                    void *recvbuf, MPI_Count recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm,
+                    MPI_Request *request)
+{
+	struct vmo_rx rx;
+	bool may = vmo_rx_may_rts(&rx, recvbuf, recvcount, recvtype, source, comm);
+	int rc = shim.mpi.Isendrecv_c(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
+	                              source, recvtag, comm, request);
+
+	vmo_count_call(Isendrecv_c);
+	return follow(&rx, may, rc, sendcount, sendtype, dest, comm, request);
+}
+
+int vmo_Isendrecv_replace(void *buf, int count, MPI_Datatype type, int dest, int sendtag, int source, int recvtag,
+                          MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx;
+	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+	int rc = shim.mpi.Isendrecv_replace(buf, count, type, dest, sendtag, source, recvtag, comm, request);
+
+	vmo_count_call(Isendrecv_replace);
+	return follow(&rx, may, rc, count, type, dest, comm, request);
+}
+
+int vmo_Isendrecv_replace_c(void *buf, MPI_Count count, MPI_Datatype type, int dest, int sendtag, int source,
+                            int recvtag, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx;
+	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+	int rc = shim.mpi.Isendrecv_replace_c(buf, count, type, dest, sendtag, source, recvtag, comm, request);
+
+	vmo_count_call(Isendrecv_replace_c);
+	return follow(&rx, may, rc, count, type, dest, comm, request);
+}
+#endif

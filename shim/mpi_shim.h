@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * mpi_shim.h: the MPI floor. Compiled once per MPI, because handles and statuses differ.
+ *
+ *   mpi_real.c   the functions underneath, by dlsym on the MPI's own handle
+ *   mpi_init.c   MPI_Init, MPI_Finalize, the report
+ *   mpi_comm.c   rank in a communicator -> peer
+ *   mpi_type.c   count x datatype -> bytes; packing
+ *   mpi_op.c     requests that the shim must know about; progress
+ *   mpi_send.c   sends        mpi_recv.c  receives        mpi_pull.c  what an RTS leads to
+ *   mpi_persist.c persistent receives                     mpi_landing.c  receives that share a buffer
+ *   mpi_probe.c  probes and matched receives               mpi_held.c  messages that a probe took in
+ *   mpi_wait.c   completion   mpi_request.c  one request  mpi_sendrecv.c  the combined calls
+ *
+ * REQUESTS
+ *   A receive keeps its native handle, posted into the user's buffer. Where an RTS may come, an op
+ *   remembers buffer and layout under that handle.
+ *   A nonblocking one-copy send returns a generalized request (a native small send's handle is not
+ *   unique); the op completes it when the transfer needs the user's buffer no more.
+ *
+ * WAITING
+ *   With nothing outstanding in the shim a wait goes straight to MPI. Otherwise the shim polls MPI's
+ *   nonblocking completion and makes progress between: transfers as sender, pulls for receives whose
+ *   RTS has come, deliveries after a refusal. There is no hidden thread.
+ *
+ * THREADS
+ *   vmo_enter/vmo_leave guard ops and held messages, only under MPI_THREAD_MULTIPLE; never held
+ *   during a copy or a call of MPI that may block. A handle known to the shim is completed or polled
+ *   natively only inside.
+ */
+#ifndef VMO_MPI_SHIM_H
+#define VMO_MPI_SHIM_H
+
+#include <mpi.h>
+
+#include "bind.h"
+#include "log.h"
+#include "progress.h"
+#include "rndv.h"
+
+#define HASH_NONFATAL_OOM 1	/* uthash would exit() */
+#include <uthash.h>
+#include <utlist.h>
+
+#if MPI_VERSION >= 4
+#define X4(name) X(name)
+#else
+#define X4(name)
+#endif
+
+struct vmo_real {
+#define X(name) __typeof__(&MPI_##name) name;
+#include "calls.def"
+#include "uses.def"
+#undef X
+};
+
+/* Bytes and shape of count elements of a datatype. */
+struct vmo_layout {
+	MPI_Count bytes;
+	MPI_Count count;
+	MPI_Datatype type;
+	bool contiguous;	/* in memory order, without gaps, from the buffer's address on */
+};
+
+/* A communicator's ranks (of the remote group of an intercommunicator) as peers. */
+struct vmo_comm_map {
+	int refs;
+	int size;
+	bool any_on;
+	struct vmo_peer *peer[];	/* NULL: not of this MPI_COMM_WORLD */
+};
+
+/* Where a receive wants its message. */
+struct vmo_rx {
+	void *buf;
+	char *landing;			/* posted there as bytes instead (mpi_landing.c); else NULL */
+	struct vmo_layout to;
+	MPI_Comm comm;
+	struct vmo_comm_map *map;	/* a reference */
+};
+
+enum vmo_op_kind { VMO_OP_RECV, VMO_OP_SEND };
+
+struct vmo_op {
+	UT_hash_handle hh;
+	MPI_Request handle;		/* key */
+	UT_hash_handle by_buffer;	/* receives, by rx.buf */
+	bool indexed;			/* in shim.by_buffer */
+	struct vmo_op *next, *prev;	/* in shim.recvs or shim.sends */
+	enum vmo_op_kind kind;
+	bool orphan;			/* the user freed the request: completed here */
+	/* receive */
+	struct vmo_rx rx;
+	bool own_type;			/* rx.to.type is a duplicate of the user's */
+	bool persistent, started;
+	bool delivered;			/* persistent, started, and fed from a held message */
+	bool listed;			/* in shim.recvs: its RTS may still come */
+	bool pulling;			/* a thread copies right now */
+	bool pulled;			/* bytes, error, source and tag below are the message's */
+	MPI_Count bytes;
+	int error;
+	int source, tag;
+	int want_source, want_tag;	/* of a persistent receive */
+	/* send */
+	struct vmo_xfer *xfer;
+	struct vmo_rts rts;
+	MPI_Request rts_request;
+	MPI_Request again;		/* delivery by MPI after a refusal */
+	bool rts_done;
+	bool delivering;		/* `again` is under way */
+	bool complete;			/* the user's buffer is free */
+	uint64_t asked_ns;		/* since when the user waits; 0: not yet */
+};
+
+struct vmo_held;
+
+struct vmo_shim {
+	struct vmo_real mpi;
+	struct vmo_engine engine;
+	struct vmo_host host;
+	MPI_Comm private_comm;
+	MPI_Count threshold;
+	uint64_t patience_ns;
+	bool active;
+	bool multiple;			/* MPI_THREAD_MULTIPLE */
+	pthread_mutex_t lock;
+	struct vmo_op *by_handle;	/* uthash */
+	struct vmo_op *by_buffer;	/* uthash: pending receives; one for each buffer */
+	struct vmo_op *recvs, *sends;	/* what progress looks at */
+	struct vmo_op *spare;
+	struct vmo_held *held;
+	struct vmo_comm_map *world;
+	int comm_keyval, type_keyval;
+};
+
+extern struct vmo_shim shim;
+
+static inline void vmo_enter(void)
+{
+	if (vmo_unlikely(shim.multiple))
+		pthread_mutex_lock(&shim.lock);
+}
+
+static inline void vmo_leave(void)
+{
+	if (vmo_unlikely(shim.multiple))
+		pthread_mutex_unlock(&shim.lock);
+}
+
+/* mpi_real.c */
+int vmo_real_load(const struct vmo_host *host);
+void vmo_slots_fill(bool wrappers);
+int vmo_real_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
+                   MPI_Request *request);
+int vmo_real_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
+                  MPI_Status *status);
+
+/* mpi_comm.c */
+int vmo_comm_setup(void);
+void vmo_comm_cleanup(void);
+/* The communicator's map with a reference for the caller, or NULL (then the call is MPI's alone). */
+struct vmo_comm_map *vmo_comm_map(MPI_Comm comm);
+void vmo_map_drop(struct vmo_comm_map *map);
+/* The peer behind a rank, or NULL. */
+struct vmo_peer *vmo_comm_peer(MPI_Comm comm, int rank);
+/* May a message from this source (or MPI_ANY_SOURCE) be an RTS? */
+bool vmo_map_may_rts(const struct vmo_comm_map *map, int source);
+
+/* mpi_type.c */
+int vmo_type_setup(void);
+void vmo_type_cleanup(void);
+/* false: invalid arguments; MPI itself shall say so. */
+bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out);
+bool vmo_type_contiguous(MPI_Datatype type);
+/* Copies the first `bytes` of the buffer, in type map order, to `to`. MPI error code. */
+int vmo_pack_head(const void *buf, const struct vmo_layout *layout, void *to, size_t bytes);
+/* Whole message in and out. `bytes` may end within an element. MPI error code. */
+int vmo_pack(const void *buf, const struct vmo_layout *layout, void *to);
+int vmo_unpack(const void *from, MPI_Count bytes, void *buf, const struct vmo_layout *layout);
+
+/* mpi_op.c */
+struct vmo_op *vmo_op_new(enum vmo_op_kind kind);
+void vmo_op_free(struct vmo_op *op);
+void vmo_op_track(struct vmo_op *op);		/* under op->handle, and in its list */
+void vmo_op_untrack(struct vmo_op *op);
+struct vmo_op *vmo_op_find(MPI_Request handle);
+/* Nothing of the shim's is outstanding: a wait may go straight to MPI. */
+static inline bool vmo_idle(void)
+{
+	return !shim.recvs && !shim.sends && !shim.engine.draining && !shim.by_handle;
+}
+/* One round of everybody's work; `but` (or NULL) is polled by the caller itself. */
+void vmo_mpi_progress(const struct vmo_op *but);
+
+/* mpi_send.c */
+/* One round for one send; true when the user's buffer is free. waited: the user waits for it now. */
+bool vmo_send_advance(struct vmo_op *op, bool waited);
+void vmo_send_wait(struct vmo_op *op);
+/* MPI_Isend in any mode; standard 'S', synchronous 'Y', ready 'R'. */
+int vmo_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+              char mode, MPI_Request *request);
+int vmo_send(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm, char mode);
+/* Would such a send go one-copy if pages can be had? Counts nothing. */
+bool vmo_send_eligible(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm);
+/* For rndv's draining transfers that were refused. */
+void vmo_send_refused(struct vmo_xfer *xfer);
+
+/* mpi_pull.c */
+/* Fills rx (with a map reference) if a message for it may be an RTS. */
+bool vmo_rx_may_rts(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm);
+/* Is what lies in the receive buffer an RTS? Then its bytes go to rts and the peer is returned. */
+struct vmo_peer *vmo_rx_rts(struct vmo_rx *rx, const MPI_Status *status, void *rts);
+/*
+ * Pulls the message the RTS speaks of. 0, and *bytes is its true length, *error MPI_SUCCESS or
+ * MPI_ERR_TRUNCATE (no error handler is called); or -errno: nothing was pulled, nothing said.
+ */
+int vmo_pull(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MPI_Count *bytes, int *error);
+/* The same; where pulling fails, refuses and receives by MPI, making progress meanwhile. */
+void vmo_pull_surely(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MPI_Count *bytes, int *error);
+/* After a native receive: if it brought an RTS, pulls and mends the status. MPI error code, not raised. */
+int vmo_rx_finish(struct vmo_rx *rx, MPI_Status *status);
+/* Decides once whether the receive buffer is contiguous. */
+void vmo_rx_shape(struct vmo_rx *rx);
+void vmo_status_set(MPI_Status *status, int source, int tag, MPI_Count bytes);
+int vmo_raise(MPI_Comm comm, int error);
+
+/* mpi_recv.c */
+int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
+              MPI_Request *request);
+int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
+             MPI_Status *status);
+/* Remembers a native receive handle; takes over the rx's map. */
+/* NULL: out of memory, said in the log. */
+struct vmo_op *vmo_recv_track(struct vmo_rx *rx, MPI_Request handle, bool persistent);
+/* The native handle of this op is complete with *status: pulls if need be, mends *status. */
+int vmo_recv_complete(struct vmo_op *op, MPI_Status *status);
+/* Looks whether the RTS has come and pulls; lets go of the lock during the copy. True: it copied. */
+bool vmo_recv_poll(struct vmo_op *op);
+/* A completed request that carries this result. */
+int vmo_request_done(MPI_Request *request, int source, int tag, MPI_Count bytes, int error);
+
+/* mpi_landing.c */
+/* Is a receive into this very buffer pending already? Then where to post another one, or NULL. */
+char *vmo_landing_for(const struct vmo_rx *rx);
+void vmo_landing_index(struct vmo_op *op);
+void vmo_landing_unindex(struct vmo_op *op);
+/* The native receive brought a message, not an RTS: hands it to the user's buffer. MPI error code. */
+int vmo_landing_deliver(struct vmo_rx *rx, const MPI_Status *status);
+void vmo_landing_free(struct vmo_rx *rx);
+
+/* mpi_held.c */
+/*
+ * If the message that a native probe found may be an RTS, receives it and holds it. `message`: a
+ * matched one to receive by, or NULL. True: held; *status shows its real size.
+ */
+bool vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status);
+MPI_Comm vmo_held_comm(const struct vmo_held *held);
+/* The oldest held message that matches: left where it is, or taken out for vmo_held_deliver. */
+bool vmo_held_peek(MPI_Comm comm, int source, int tag, MPI_Status *status);
+struct vmo_held *vmo_held_take(MPI_Comm comm, int source, int tag);
+/* Matched probes: binds the held message to a genuine MPI_Message; it then matches only through that. */
+bool vmo_held_match(MPI_Comm comm, int source, int tag, MPI_Message *message, MPI_Status *status);
+/* The one bound to this message, taken out; the genuine message is received and *message is null. */
+struct vmo_held *vmo_held_take_message(MPI_Message *message);
+/* Delivers and frees it. Outputs as of vmo_pull. */
+void vmo_held_deliver(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, int *source,
+                      int *tag, MPI_Count *bytes, int *error);
+/* The same as a blocking or a nonblocking receive would. */
+int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Comm comm,
+                  MPI_Status *status);
+int vmo_held_irecv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Request *request);
+
+/* mpi_wait.c */
+int vmo_wait(MPI_Request *request, MPI_Status *status);
+/* Copies all but MPI_ERROR, which MPI leaves alone unless it reports an error there (MPI 3.1, 3.2.5). */
+void vmo_status_copy(MPI_Status *to, const MPI_Status *from);
+void vmo_status_empty(MPI_Status *status);
+
+/* Every wrapper: the same prototype as the MPI's. */
+#define X(name) extern __typeof__(MPI_##name) vmo_##name;
+#include "calls.def"
+#undef X
+
+#endif

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Completion. With nothing outstanding in the shim every call goes straight to MPI.
+ *
+ * Otherwise each wait is a loop: advance the sends that are waited for, ask MPI which requests are
+ * complete, finish those that are receives (an RTS leads to a pull), do one round of other work.
+ * Statuses are MPI's own, mended where a message was pulled.
+ */
+#include "mpi_shim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALL 32	/* arrays up to here need no malloc */
+
+/* An array of requests while a call works on it. */
+struct batch {
+	int n;
+	MPI_Request *request;		/* the user's */
+	MPI_Request *key;		/* what they were before MPI set them to MPI_REQUEST_NULL */
+	MPI_Status *status;		/* own, one each */
+	int *index;
+	MPI_Request small_key[SMALL];
+	MPI_Status small_status[SMALL];
+	int small_index[SMALL];
+	void *large;
+};
+
+static bool batch_open(struct batch *b, int n, MPI_Request *request)
+{
+	b->n = n;
+	b->request = request;
+	b->key = b->small_key;
+	b->status = b->small_status;
+	b->index = b->small_index;
+	b->large = NULL;
+	if (n > SMALL) {
+		b->large = malloc((size_t)n * (sizeof *b->key + sizeof *b->status + sizeof *b->index));
+		if (!b->large)
+			return false;
+		b->status = b->large;
+		b->key = (MPI_Request *)(void *)(b->status + n);
+		b->index = (int *)(void *)(b->key + n);
+	}
+	memcpy(b->key, request, (size_t)n * sizeof *request);
+	return true;
+}
+
+static void batch_close(struct batch *b)
+{
+	free(b->large);
+}
+
+void vmo_status_copy(MPI_Status *to, const MPI_Status *from)
+{
+	int kept = to->MPI_ERROR;
+
+	*to = *from;
+	to->MPI_ERROR = kept;
+}
+
+void vmo_status_empty(MPI_Status *status)
+{
+	vmo_status_set(status, MPI_ANY_SOURCE, MPI_ANY_TAG, 0);
+	shim.mpi.Status_set_cancelled(status, 0);
+}
+
+static MPI_Status *at(MPI_Status *statuses, int i)
+{
+	return statuses == MPI_STATUSES_IGNORE ? NULL : &statuses[i];
+}
+
+/* Entry i is natively complete: what the shim has to add. MPI error code, raised. Inside. */
+static int finish(struct batch *b, int i, MPI_Status *status)
+{
+	struct vmo_op *op = vmo_op_find(b->key[i]);
+
+	if (!op || op->kind != VMO_OP_RECV || (op->persistent && !op->started && !op->delivered))
+		return MPI_SUCCESS;
+	MPI_Comm comm = op->rx.comm;
+	return vmo_raise(comm, vmo_recv_complete(op, status));
+}
+
+/* The sends among the array are waited for: their patience runs. Inside. */
+static void advance_sends(struct batch *b)
+{
+	if (!shim.sends)
+		return;
+	for (int i = 0; i < b->n; i++) {
+		struct vmo_op *op = vmo_op_find(b->key[i]);
+		if (op && op->kind == VMO_OP_SEND)
+			vmo_send_advance(op, true);
+	}
+}
+
+/* A persistent receive that was fed from a held message: complete, though MPI holds it inactive. */
+static int find_delivered(struct batch *b)
+{
+	for (int i = 0; i < b->n; i++) {
+		struct vmo_op *op = vmo_op_find(b->key[i]);
+		if (op && op->delivered)
+			return i;
+	}
+	return -1;
+}
+
+static int single(MPI_Request *request, int *flag, MPI_Status *status, struct batch *b)
+{
+	vmo_enter();
+	advance_sends(b);
+	int rc = shim.mpi.Test(request, flag, &b->status[0]);
+	if (*flag && rc == MPI_SUCCESS)
+		rc = finish(b, 0, &b->status[0]);
+	vmo_leave();
+	if (*flag && status != MPI_STATUS_IGNORE)
+		vmo_status_copy(status, &b->status[0]);
+	return rc;
+}
+
+int vmo_wait(MPI_Request *request, MPI_Status *status)
+{
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	struct batch b;
+	int flag = 0, rc;
+
+	if (vmo_idle())
+		return shim.mpi.Wait(request, status);
+	batch_open(&b, 1, request);
+	for (uint32_t turn = 1;; turn++) {
+		rc = single(request, &flag, status, &b);
+		if (flag || rc != MPI_SUCCESS)
+			return rc;
+		if (turn % 4 == 0)
+			vmo_mpi_progress(NULL);
+		vmo_wait_turn(&wait);
+	}
+}
+
+int vmo_Wait(MPI_Request *request, MPI_Status *status)
+{
+	vmo_count_call(Wait);
+	return vmo_wait(request, status);
+}
+
+int vmo_Test(MPI_Request *request, int *flag, MPI_Status *status)
+{
+	struct batch b;
+
+	vmo_count_call(Test);
+	if (vmo_idle())
+		return shim.mpi.Test(request, flag, status);
+	batch_open(&b, 1, request);
+	vmo_mpi_progress(NULL);
+	return single(request, flag, status, &b);
+}
+
+/* Testsome's own report of one entry: an error in its status, or MPI_SUCCESS. */
+static int reported(int rc, const MPI_Status *status)
+{
+	return rc == MPI_ERR_IN_STATUS ? status->MPI_ERROR : MPI_SUCCESS;
+}
+
+/*
+ * Completes whatever is complete; statuses land in b->status[k] for b->index[k]. *got < 0: no active
+ * request was there. Any error ends in b->status[k].MPI_ERROR and the result MPI_ERR_IN_STATUS.
+ */
+static int complete_some(struct batch *b, int *got)
+{
+	bool bad = false;
+
+	vmo_enter();
+	advance_sends(b);
+	int delivered = find_delivered(b);
+	int rc = MPI_SUCCESS;
+	if (delivered >= 0) {
+		*got = 1;
+		b->index[0] = delivered;
+		vmo_status_empty(&b->status[0]);
+	} else {
+		rc = shim.mpi.Testsome(b->n, b->request, got, b->index, b->status);
+		if (*got == MPI_UNDEFINED)
+			*got = -1;
+	}
+	for (int k = 0; k < *got; k++) {
+		int error = reported(rc, &b->status[k]);
+		if (error == MPI_SUCCESS)
+			error = finish(b, b->index[k], &b->status[k]);
+		b->status[k].MPI_ERROR = error;
+		bad |= error != MPI_SUCCESS;
+	}
+	vmo_leave();
+	return bad ? MPI_ERR_IN_STATUS : rc == MPI_ERR_IN_STATUS ? MPI_SUCCESS : rc;
+}
+
+/* Statuses of entries that never were active are empty (MPI 3.1, 3.7.5). */
+static void empty_all(int n, MPI_Status *statuses)
+{
+	MPI_Status empty;
+
+	if (statuses == MPI_STATUSES_IGNORE)
+		return;
+	vmo_status_empty(&empty);
+	for (int i = 0; i < n; i++)
+		vmo_status_copy(&statuses[i], &empty);
+}
+
+/* MPI_ERROR fields mean something only with MPI_ERR_IN_STATUS: then in every status. */
+static void put_errors(int n, MPI_Status *statuses, const char *bad, const int *error)
+{
+	for (int i = 0; statuses != MPI_STATUSES_IGNORE && i < n; i++)
+		statuses[i].MPI_ERROR = bad[i] ? error[i] : MPI_SUCCESS;
+}
+
+struct failures {
+	bool any;
+	char *bad;
+	int *error;
+};
+
+static void note_failures(struct failures *f, const struct batch *b, int got)
+{
+	if (!f->bad) {
+		f->bad = calloc((size_t)b->n, sizeof *f->bad);
+		f->error = calloc((size_t)b->n, sizeof *f->error);
+	}
+	for (int k = 0; f->bad && f->error && k < got; k++) {
+		f->bad[b->index[k]] = b->status[k].MPI_ERROR != MPI_SUCCESS;
+		f->error[b->index[k]] = b->status[k].MPI_ERROR;
+	}
+	f->any = true;
+}
+
+static int waitall(struct batch *b, MPI_Status *statuses)
+{
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	struct failures f = { 0 };
+	int got, rc;
+
+	empty_all(b->n, statuses);
+	for (uint32_t turn = 1;; turn++) {
+		rc = complete_some(b, &got);
+		if (rc == MPI_ERR_IN_STATUS)
+			note_failures(&f, b, got);
+		else if (rc != MPI_SUCCESS || got < 0)
+			break;
+		for (int k = 0; k < got; k++)
+			if (at(statuses, b->index[k]))
+				vmo_status_copy(&statuses[b->index[k]], &b->status[k]);
+		if (got == 0) {
+			if (turn % 4 == 0)
+				vmo_mpi_progress(NULL);
+			vmo_wait_turn(&wait);
+		}
+	}
+	if (f.any && f.bad && f.error)
+		put_errors(b->n, statuses, f.bad, f.error);
+	free(f.bad);
+	free(f.error);
+	return f.any ? MPI_ERR_IN_STATUS : rc;
+}
+
+int vmo_Waitall(int n, MPI_Request requests[], MPI_Status statuses[])
+{
+	struct batch b;
+
+	vmo_count_call(Waitall);
+	if (vmo_idle() || n <= 0 || !batch_open(&b, n, requests))
+		return shim.mpi.Waitall(n, requests, statuses);
+	int rc = waitall(&b, statuses);
+	batch_close(&b);
+	return rc;
+}
+
+/* All or nothing: MPI changes nothing until every request is complete. */
+static int testall(struct batch *b, int *flag, MPI_Status *statuses)
+{
+	bool bad = false;
+
+	vmo_enter();
+	advance_sends(b);
+	int rc = shim.mpi.Testall(b->n, b->request, flag, b->status);
+	for (int i = 0; (*flag || rc == MPI_ERR_IN_STATUS) && i < b->n; i++) {
+		int error = reported(rc, &b->status[i]);
+		if (error == MPI_SUCCESS)
+			error = finish(b, i, &b->status[i]);
+		b->status[i].MPI_ERROR = error;
+		bad |= error != MPI_SUCCESS;
+	}
+	vmo_leave();
+	for (int i = 0; (*flag || bad) && i < b->n && at(statuses, i); i++) {
+		vmo_status_copy(&statuses[i], &b->status[i]);
+		if (bad)
+			statuses[i].MPI_ERROR = b->status[i].MPI_ERROR;
+	}
+	return bad ? MPI_ERR_IN_STATUS : rc;
+}
+
+int vmo_Testall(int n, MPI_Request requests[], int *flag, MPI_Status statuses[])
+{
+	struct batch b;
+
+	vmo_count_call(Testall);
+	if (vmo_idle() || n <= 0 || !batch_open(&b, n, requests))
+		return shim.mpi.Testall(n, requests, flag, statuses);
+	vmo_mpi_progress(NULL);
+	int rc = testall(&b, flag, statuses);
+	batch_close(&b);
+	return rc;
+}
+
+static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
+{
+	vmo_enter();
+	advance_sends(b);
+	int delivered = find_delivered(b), rc = MPI_SUCCESS;
+	if (delivered >= 0) {
+		*flag = 1;
+		*index = delivered;
+		vmo_status_empty(&b->status[0]);
+	} else {
+		rc = shim.mpi.Testany(b->n, b->request, index, flag, &b->status[0]);
+	}
+	if (*flag && rc == MPI_SUCCESS && *index != MPI_UNDEFINED)
+		rc = finish(b, *index, &b->status[0]);
+	vmo_leave();
+	if (*flag && status != MPI_STATUS_IGNORE)
+		vmo_status_copy(status, &b->status[0]);
+	return rc;
+}
+
+int vmo_Waitany(int n, MPI_Request requests[], int *index, MPI_Status *status)
+{
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	struct batch b;
+	int flag = 0, rc;
+
+	vmo_count_call(Waitany);
+	if (vmo_idle() || n <= 0 || !batch_open(&b, n, requests))
+		return shim.mpi.Waitany(n, requests, index, status);
+	for (uint32_t turn = 1;; turn++) {
+		rc = any(&b, index, &flag, status);
+		if (flag || rc != MPI_SUCCESS)
+			break;
+		if (turn % 4 == 0)
+			vmo_mpi_progress(NULL);
+		vmo_wait_turn(&wait);
+	}
+	batch_close(&b);
+	return rc;
+}
+
+int vmo_Testany(int n, MPI_Request requests[], int *index, int *flag, MPI_Status *status)
+{
+	struct batch b;
+
+	vmo_count_call(Testany);
+	if (vmo_idle() || n <= 0 || !batch_open(&b, n, requests))
+		return shim.mpi.Testany(n, requests, index, flag, status);
+	vmo_mpi_progress(NULL);
+	int rc = any(&b, index, flag, status);
+	batch_close(&b);
+	return rc;
+}
+
+/* Hands one round's result to the user. */
+static void give_some(const struct batch *b, int got, int rc, int *outcount, int *indices, MPI_Status *statuses)
+{
+	*outcount = got < 0 ? MPI_UNDEFINED : got;
+	for (int k = 0; k < got; k++) {
+		indices[k] = b->index[k];
+		if (!at(statuses, k))
+			continue;
+		vmo_status_copy(&statuses[k], &b->status[k]);
+		if (rc == MPI_ERR_IN_STATUS)
+			statuses[k].MPI_ERROR = b->status[k].MPI_ERROR;
+	}
+}
+
+int vmo_Waitsome(int n, MPI_Request requests[], int *outcount, int indices[], MPI_Status statuses[])
+{
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	struct batch b;
+	int got, rc;
+
+	vmo_count_call(Waitsome);
+	if (vmo_idle() || n <= 0 || !batch_open(&b, n, requests))
+		return shim.mpi.Waitsome(n, requests, outcount, indices, statuses);
+	for (uint32_t turn = 1; (rc = complete_some(&b, &got)) == MPI_SUCCESS && got == 0; turn++) {
+		if (turn % 4 == 0)
+			vmo_mpi_progress(NULL);
+		vmo_wait_turn(&wait);
+	}
+	give_some(&b, got, rc, outcount, indices, statuses);
+	batch_close(&b);
+	return rc;
+}
+
+int vmo_Testsome(int n, MPI_Request requests[], int *outcount, int indices[], MPI_Status statuses[])
+{
+	struct batch b;
+	int got;
+
+	vmo_count_call(Testsome);
+	if (vmo_idle() || n <= 0 || !batch_open(&b, n, requests))
+		return shim.mpi.Testsome(n, requests, outcount, indices, statuses);
+	vmo_mpi_progress(NULL);
+	int rc = complete_some(&b, &got);
+	give_some(&b, got, rc, outcount, indices, statuses);
+	batch_close(&b);
+	return rc;
+}
