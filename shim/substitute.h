@@ -11,19 +11,31 @@
  *   release   the memory hooks say that the range changes hands (memhook.h)
  * After either, the block keeps the old content for as long as a transfer holds it.
  *
- * Admission: the n-th send of the same interior substitutes it; before, it is staged. n comes from
- * the costs of copy and substitution measured at start, or from the option.
+ * A send whose interior is partly in place gets the missing pages only. One that would take more
+ * pieces than the caller allows has its associations ended and is substituted anew, as one.
  *
- * Never substituted: stacks, memory that is not private and writable, files other than the main
- * program's own data, locked memory, and everything if the program's free() is not hooked.
+ * Who may: admission.h. Which memory may: memarea.h (no stacks, nothing shared, no files, no locked
+ * pages); nothing at all if the program's free() and munmap() are not hooked. The table: assoc.h.
+ * How private pages come back: underlay.h.
  *
- * The kernel's view at fork: a child would share substituted pages with its parent, so all
- * associations end in the parent just before fork (pthread_atfork prepare): the child gets an exact,
- * private snapshot, whatever the parent writes meanwhile.
+ * Late receivers, free and munmap end associations only of the pages that they name; the rest of a
+ * longer buffer stays in place.
  *
- * Threads: one lock; functions may be called from any thread; the release listener too. No malloc
- * under the lock.
- * Not handled: memory remapped by direct system calls; vmo_subst_check (checked mode) finds that.
+ * fork: a child would share substituted pages with its parent, so all associations end in the parent
+ * just before (pthread_atfork prepare): the child gets an exact, private snapshot, whatever the
+ * parent writes meanwhile. Other threads may write during that: nothing is lost (underlay.h, settle).
+ * The child's own state is empty: it substitutes nothing any more.
+ *
+ * No room for private pages (ENOMEM): a detach fails and the association stays. Where the pages
+ * change hands all the same (free, munmap, realloc), the block is never used again: leaked, but no
+ * wrong data.
+ *
+ * Threads: one lock, taken by any function; the hooks' listener takes it only if its range is
+ * associated. Order: this lock, then a pool's. A pool that calls free() or munmap() on memory of its
+ * own under its lock is fine. No malloc.
+ * Not handled: memory remapped by direct system calls (vmo_subst_check, for a checked mode, finds
+ * it); mprotect to read-only while substituted, which a detach undoes; MADV_HUGEPAGE, which a
+ * substitution undoes; devices that registered the buffer after it was substituted.
  */
 #ifndef VMO_SUBSTITUTE_H
 #define VMO_SUBSTITUTE_H
@@ -43,7 +55,7 @@ struct vmo_subst_options {
 /* One per process (fork handlers and the hook table are process-wide). -EBUSY for a second. */
 int vmo_subst_new(struct vmo_subst **out, const struct vmo_subst_options *options);
 
-/* Detaches everything and unhooks. Safe with NULL. */
+/* Detaches everything and unhooks. Safe with NULL, and in a forked child. */
 void vmo_subst_free(struct vmo_subst *subst);
 
 /* A piece of a message in place: `bytes` from `offset` of the block. */
@@ -58,18 +70,27 @@ struct vmo_piece {
  * substituting them now if they are admitted. Returns the number of pieces (1..most), in address
  * order, each with one reference for the caller; or
  *   0         not admitted (yet), or may never be: stage it
- *   -ENOSPC   admitted, but no room in the pool: stage it or fall through
+ *   -ENOSPC   admitted, but no room in the pool, or not in so few pieces: stage it or fall through
  *   -errno    a Xen or kernel error; nothing is changed: stage it
- * Pages substituted for another domain are not moved: 0.
+ * Pages substituted for another domain are not moved: 0. The caller may not have others write to
+ * the range meanwhile (MPI forbids it for a send buffer anyway). pieces: at most 64 are used.
  */
 int vmo_subst_prepare(struct vmo_subst *subst, struct vmo_pool *pool, uintptr_t address,
                       size_t bytes, struct vmo_piece *pieces, int most);
 
-/* Puts private pages back under whatever of the range is substituted. 0, or -errno (kept as it was). */
+/*
+ * The receiver is late: puts private pages back under whatever whole pages of the range are
+ * substituted (exactly what prepare named). Others may read the buffer meanwhile, not write. The
+ * buffer must earn its next substitution by more sends than this one. 0, or -errno: what could not
+ * be detached is as it was.
+ */
 int vmo_subst_detach(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 
-/* Checked mode: are the pages that the range claims to have substituted really there
- * (/proc/self/pagemap, bit 61)? 1 yes, 0 no: the association is stale, -errno: cannot tell. */
+/*
+ * Checked mode: are the pages that the range claims to have substituted really there
+ * (/proc/self/pagemap, bit 61)? 1: yes. 0: no, some association was stale and is forgotten; stage.
+ * -errno: cannot tell.
+ */
 int vmo_subst_check(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 
 /* For tests and reports: number of associations, pages in them, and the admission rule in force. */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * admission.h: is it worth it to substitute this buffer?
+ *
+ * A buffer (its interior: whole pages, begin and end) earns its substitution by being sent `need`
+ * times. need begins at n; where n is not given, n = 1 + ceil(cost of a substitution / cost of
+ * staging once), within 2..8: having paid the one, the other must be saved that often to break even.
+ *
+ *   sent        sends + 1; earned when sends reach need
+ *   ended       (late receiver, free, ...) sends = 0; if it was used seldom, need doubles, up to
+ *               1024: always-late receivers and buffers that are freed after each send settle on staging
+ *   interrupted (fork) earned again at the next send
+ *   refused     (stack, file, ...) 4096 more sends before the memory is looked at again
+ *   no room     sends = 0
+ *
+ * The history is a hash table of 1024 entries in sets of four; the longest unused of a set gives way.
+ * Threads: the owner's lock. No malloc.
+ */
+#ifndef VMO_ADMISSION_H
+#define VMO_ADMISSION_H
+
+#include "vmo.h"
+
+struct vmo_admission_entry {
+	uintptr_t begin, end;
+	uint32_t sends, need, last_use;
+};
+
+#define VMO_ADMISSION_SETS 256
+#define VMO_ADMISSION_WAYS 4
+
+struct vmo_admission {
+	long n;
+	uint32_t now;
+	struct vmo_admission_entry set[VMO_ADMISSION_SETS][VMO_ADMISSION_WAYS];
+};
+
+/* n = 0: measure (about 100 us). Forgets all history. */
+void vmo_admission_setup(struct vmo_admission *admission, long n);
+
+/* Counts a send. May the interior be substituted now? */
+bool vmo_admission_sent(struct vmo_admission *admission, uintptr_t begin, uintptr_t end);
+
+/* A substitution that served `uses` sends ended. */
+void vmo_admission_ended(struct vmo_admission *admission, uintptr_t begin, uintptr_t end, uint32_t uses);
+void vmo_admission_interrupted(struct vmo_admission *admission, uintptr_t begin, uintptr_t end);
+void vmo_admission_refused(struct vmo_admission *admission, uintptr_t begin, uintptr_t end);
+void vmo_admission_no_room(struct vmo_admission *admission, uintptr_t begin, uintptr_t end);
+
+#endif

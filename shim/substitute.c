@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "subst_internal.h"
+
+#include "log.h"
+#include "memarea.h"
+#include "stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Static: a listener in another thread may still look at it while it is being freed. */
+static struct vmo_subst the_one;
+
+/* A lock that bears recursion: hooks may be called by what is called under it. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static uintptr_t lock_owner;
+static unsigned lock_depth;
+
+static void lock(void)
+{
+	uintptr_t self = (uintptr_t)pthread_self();
+
+	if (__atomic_load_n(&lock_owner, __ATOMIC_RELAXED) != self) {
+		pthread_mutex_lock(&mutex);
+		__atomic_store_n(&lock_owner, self, __ATOMIC_RELAXED);
+	}
+	lock_depth++;
+}
+
+static void unlock(void)
+{
+	if (--lock_depth)
+		return;
+	__atomic_store_n(&lock_owner, 0, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&mutex);
+}
+
+/* The pages of `a` within [begin, end) as a piece; no reference yet. */
+static struct vmo_piece piece_of(const struct vmo_assoc *a, uintptr_t begin, uintptr_t end)
+{
+	uintptr_t to = a->end < end ? a->end : end;
+
+	return (struct vmo_piece){
+		.block = a->block,
+		.offset = (uint32_t)((size_t)a->first * VMO_PAGE_BYTES + (begin - a->begin)),
+		.bytes = (uint32_t)(to - begin),
+	};
+}
+
+/* The pieces if a chain of this pool's associations covers all of [begin, end), else 0. */
+static int in_place(struct vmo_subst *s, const struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
+                    struct vmo_piece *pieces, int most)
+{
+	struct vmo_assoc_table *t = &s->table;
+	uint32_t first = vmo_assoc_find(t, begin), i = first;
+	int n = 0;
+
+	for (; begin < end; i++, n++) {
+		const struct vmo_assoc *a = &t->at[i];
+
+		if (i >= t->count || a->begin > begin || !a->block || a->block->pool != pool || n == most)
+			return 0;
+		pieces[n] = piece_of(a, begin, end);
+		begin = a->end;
+	}
+	for (int k = 0; k < n; k++) {
+		t->at[first + (uint32_t)k].uses++;
+		vmo_block_hold(pieces[k].block);
+	}
+	return n;
+}
+
+int vmo_subst_prepare(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t address, size_t bytes,
+                      struct vmo_piece *pieces, int most)
+{
+	uintptr_t begin = vmo_page_up(address), end = vmo_page_down(address + bytes);
+	int n, rc;
+
+	if (begin >= end || end - begin > UINT32_MAX || most < 1 || !s->enabled)
+		return 0;
+	if (most > VMO_SUBST_PIECES_MOST)
+		most = VMO_SUBST_PIECES_MOST;
+	lock();
+	n = in_place(s, pool, begin, end, pieces, most);
+	if (!n) {
+		rc = vmo_subst_fill(s, pool, begin, end, most);
+		n = rc ? rc : in_place(s, pool, begin, end, pieces, most);
+	}
+	unlock();
+	return n;
+}
+
+int vmo_subst_detach(struct vmo_subst *s, uintptr_t address, size_t bytes)
+{
+	uintptr_t begin = vmo_page_up(address), end = vmo_page_down(address + bytes);
+	int rc = 0;
+
+	if (begin >= end || !s->enabled)
+		return 0;
+	lock();
+	if (vmo_subst_release(s, begin, end, VMO_RELEASE_LIVE, VMO_WHY_LATE, &rc))
+		vmo_count(detaches, 1);
+	unlock();
+	return rc;
+}
+
+/* ---- the hooks' listener and fork ---- */
+
+static uintptr_t sum_or_most(uintptr_t address, size_t bytes)
+{
+	return address + bytes < address ? UINTPTR_MAX - VMO_PAGE_BYTES : address + bytes;
+}
+
+/* Whole pages of memory that is freed need no content; parts of pages may be a neighbour's. */
+static void on_release(uintptr_t address, size_t bytes, enum vmo_release how)
+{
+	struct vmo_subst *s = &the_one;
+	uintptr_t end = sum_or_most(address, bytes), from = vmo_page_up(address), to = vmo_page_down(end);
+	unsigned buffers = 0;
+	int ignored;
+
+	if (!vmo_assoc_overlaps(&s->table, vmo_page_down(address), vmo_page_up(end)))
+		return;
+	lock();
+	if (s->enabled && how == VMO_RELEASE_DISCARD) {
+		if (from < to)
+			buffers = vmo_subst_release(s, from, to, how, VMO_WHY_HOOK, &ignored);
+		how = VMO_RELEASE_KEEP;
+	}
+	if (s->enabled)
+		buffers += vmo_subst_release(s, vmo_page_down(address), vmo_page_up(end), how, VMO_WHY_HOOK, &ignored);
+	unlock();
+	vmo_count(hook_releases, buffers);
+}
+
+static unsigned end_all(struct vmo_subst *s, enum vmo_subst_why why)
+{
+	int error = 0;
+	unsigned buffers = vmo_subst_release(s, 0, vmo_page_down(UINTPTR_MAX), VMO_RELEASE_LIVE, why, &error);
+
+	if (error)
+		vmo_warn("cannot put private pages under all buffers: %s%s", strerror(-error),
+		         why == VMO_WHY_FORK ? "; the forked child shares the rest with its parent" : "");
+	return buffers;
+}
+
+/* The lock is held over fork(): nothing is substituted between the snapshot and the fork. */
+static void before_fork(void)
+{
+	lock();
+	if (the_one.enabled && the_one.fork_hook)
+		vmo_count(fork_releases, end_all(&the_one, VMO_WHY_FORK));
+}
+
+static void after_fork_in_parent(void)
+{
+	unlock();
+}
+
+/* The blocks belong to the parent; the pool may not be touched here. */
+static void after_fork_in_child(void)
+{
+	struct vmo_subst *s = &the_one;
+
+	if (s->enabled) {
+		s->enabled = false;
+		s->hook->end = s->hook->begin = 0;
+		s->hook->listener = NULL;
+	}
+	s->table.count = 0;
+	mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	lock_owner = 0;
+	lock_depth = 0;
+}
+
+/* ---- begin and end ---- */
+
+static int hook_fork(void)
+{
+	static bool hooked;	/* fork handlers cannot be taken back */
+
+	if (!hooked && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child))
+		return -ENOMEM;
+	hooked = true;
+	return 0;
+}
+
+static bool can_hook(const struct vmo_subst_options *options)
+{
+	if (!options->enable)
+		return false;
+	if (options->hook && options->hook->effective && options->hook->effective())
+		return true;
+	vmo_info("no substitution: the program's free, munmap and their like are not this library's");
+	return false;
+}
+
+int vmo_subst_new(struct vmo_subst **out, const struct vmo_subst_options *options)
+{
+	struct vmo_subst *s = &the_one;
+	bool can = can_hook(options);
+	int rc = can && options->fork_hook ? hook_fork() : 0;
+
+	lock();
+	if (s->in_use)
+		rc = -EBUSY;
+	if (!rc) {
+		s->in_use = true;
+		s->table.count = 0;
+		s->hook = options->hook;
+		s->fork_hook = options->fork_hook;
+		if (can) {
+			vmo_admission_setup(&s->admission, options->admission);
+			__atomic_store_n(&s->hook->listener, on_release, __ATOMIC_RELEASE);
+		}
+		s->enabled = can;
+		*out = s;
+	}
+	unlock();
+	return rc;
+}
+
+void vmo_subst_free(struct vmo_subst *s)
+{
+	if (!s)
+		return;
+	lock();
+	if (s->enabled) {
+		end_all(s, VMO_WHY_OTHER);
+		s->enabled = false;
+		s->table.count = 0;	/* scars, and what could not be detached */
+		vmo_subst_watch(s);
+		__atomic_store_n(&s->hook->listener, NULL, __ATOMIC_RELEASE);
+	}
+	s->in_use = false;
+	unlock();
+}
+
+/* ---- for the checked mode, tests and reports ---- */
+
+/* Pages of an association that are still of shared memory, or -errno. */
+static int still_there(const struct vmo_assoc *a, int pagemap)
+{
+	int n = 0;
+
+	for (uintptr_t page = a->begin; page < a->end; page += VMO_PAGE_BYTES) {
+		int rc = vmo_memarea_shared(pagemap, page);
+
+		if (rc < 0)
+			return rc;
+		n += rc;
+	}
+	return n;
+}
+
+/* 1: sound, 0: stale, and gone; -errno. */
+static int check_one(struct vmo_subst *s, uint32_t i, int pagemap)
+{
+	struct vmo_assoc a = s->table.at[i];
+	int n = still_there(&a, pagemap);
+
+	if (n < 0 || (size_t)n == (a.end - a.begin) >> VMO_PAGE_SHIFT)
+		return n < 0 ? n : 1;
+	if (n) {
+		vmo_subst_abandon(s, i);
+	} else {
+		vmo_assoc_remove(&s->table, i);
+		vmo_block_drop(a.block);
+	}
+	return 0;
+}
+
+int vmo_subst_check(struct vmo_subst *s, uintptr_t address, size_t bytes)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), result = 1;
+
+	if (pagemap < 0)
+		return -errno;
+	lock();
+	for (uint32_t i = vmo_assoc_find(&s->table, address);
+	     result >= 0 && i < s->table.count && s->table.at[i].begin < address + bytes;) {
+		int rc = s->table.at[i].block ? check_one(s, i, pagemap) : 1;
+
+		i += rc == 1;
+		result = rc == 1 ? result : rc;
+	}
+	if (s->enabled)
+		vmo_subst_watch(s);
+	unlock();
+	close(pagemap);
+	return result;
+}
+
+struct vmo_subst_usage vmo_subst_usage(struct vmo_subst *s)
+{
+	struct vmo_subst_usage usage = { 0, 0, 0 };
+
+	lock();
+	usage.admission = s->admission.n;
+	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
+		usage.associations += a->block != NULL;
+		usage.pages += a->block ? (uint32_t)((a->end - a->begin) >> VMO_PAGE_SHIFT) : 0;
+	}
+	unlock();
+	return usage;
+}

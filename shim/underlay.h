@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * underlay.h: puts private pages back under user memory.
+ *
+ *   zero   fresh pages; the content does not matter
+ *   copy   content kept; the caller alone uses the range:   map over it, then copy into it
+ *   swap   content kept while others read the range:        copy elsewhere, then mremap over it
+ *   mend   after a swap: one VMA with the neighbours again; the caller alone uses the range
+ *
+ *            private     pool pages       private            after zero, copy, mend: one VMA again;
+ *   user     |...........|================|............|     after swap: three, for the kernel numbers
+ *   view                 |================|                  a moved VMA's pages by its old place
+ *
+ * A reader never sees other bytes than those of the message (swap: mremap exchanges the pages at one
+ * instant). A writer in another thread is allowed where the range is not a message under way: at
+ * fork, malloc_trim, dlclose and the end. What it writes between the copy and the exchange is in the
+ * pool pages alone; with `settle` swap looks for it and carries it over.
+ *
+ * All by direct system calls: they reach no hook. No malloc. 0 or -errno: then nothing has changed.
+ */
+#ifndef VMO_UNDERLAY_H
+#define VMO_UNDERLAY_H
+
+#include "vmo.h"
+
+int vmo_underlay_zero(uintptr_t at, size_t bytes);
+int vmo_underlay_copy(uintptr_t at, size_t bytes, const void *view);
+int vmo_underlay_swap(uintptr_t at, size_t bytes, const void *view, bool settle);
+int vmo_underlay_mend(uintptr_t at, size_t bytes);
+
+#endif
