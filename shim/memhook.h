@@ -9,12 +9,21 @@
  *   free(p) -> p >= watch.end? real free          (one compare: the fast path)
  *           -> listener(p, usable size, VMO_RELEASE_DISCARD) -> real free
  *
+ * A call that can fail and then leaves the memory alone (brk, mmap with MAP_FIXED, mremap, madvise)
+ * is told as KEEP, never as DISCARD or UNMAP: the program may go on using what it did not lose.
+ *
  * glibc's inner munmap and MADV_DONTNEED cannot be wrapped, but they only follow a free, realloc or
- * malloc_trim, which are. Not seen: calls through syscall(2), and a program that brings its own
- * free(): vmo_memhook_effective() tells.
+ * malloc_trim, which are. A free() of less than a page is never told: no whole page is in it, and
+ * a page that an association holds lies in one allocation. Not seen: calls through syscall(2), a
+ * program that brings its own free(), a library that redirects our functions (UCX with
+ * UCX_MEM_MMAP_HOOK_MODE=reloc): effective() tells of the last two.
+ *
+ * Preloaded into everything, so: silent, no allocation, usable before the constructor ran. While the
+ * real functions are being looked up, a free leaks its argument and a realloc of something fails.
  *
  * Threads: the listener may be called from any thread, at any time, also while its own thread is in
- * the library; it must bear recursion, allocate nothing and not fail. errno is preserved.
+ * the library and while that library holds locks of its own; it must bear recursion, allocate
+ * nothing, not fail, and take no lock for ranges that concern nobody. errno is preserved.
  */
 #ifndef VMO_MEMHOOK_H
 #define VMO_MEMHOOK_H
@@ -22,16 +31,17 @@
 #include "vmo.h"
 
 enum vmo_release {
-	VMO_RELEASE_KEEP,	/* the range lives on: its content must be kept (realloc, mremap, madvise) */
+	VMO_RELEASE_KEEP,	/* content must be kept; the caller alone uses the range now (realloc, mremap) */
+	VMO_RELEASE_LIVE,	/* the same, but other threads may read and write it meanwhile (malloc_trim) */
 	VMO_RELEASE_DISCARD,	/* the content is no longer needed, the address range lives on (free) */
-	VMO_RELEASE_UNMAP,	/* the address range itself goes (munmap, mmap with MAP_FIXED, brk) */
+	VMO_RELEASE_UNMAP,	/* the address range itself goes (munmap) */
 };
 
 struct vmo_memhook {
 	/* Written by the listener's owner: [begin, end) holds all watched pages; end = 0: none. */
 	uintptr_t begin, end;
 	void (*listener)(uintptr_t address, size_t bytes, enum vmo_release how);
-	/* Written by memhook.c: true if the process's free() is ours. */
+	/* Written by memhook.c: true if the process's free(), munmap(), ... are ours. Ask before watching. */
 	bool (*effective)(void);
 };
 
