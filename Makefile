@@ -31,7 +31,11 @@ FRONT := bind memhook
 CORE  := $(filter-out mpi_% $(FRONT),$(basename $(notdir $(wildcard shim/*.c))))
 MPIC  := $(basename $(notdir $(wildcard shim/mpi_*.c)))
 CORE_OBJ  := $(CORE:%=$B/obj/core/%.o)
-FRONT_OBJ := $(FRONT:%=$B/obj/core/%.o) $B/obj/core/entry_$(ARCH).o
+FRONT_OBJ := $B/obj/core/bind.o $B/obj/front/memhook.o $B/obj/core/entry_$(ARCH).o
+# The version that libc gives munmap and its like on this machine (memhook.c says what it is for).
+HOOK_VERSION.x86_64  := GLIBC_2.2.5
+HOOK_VERSION.aarch64 := GLIBC_2.17
+HOOK_VERSION := $(HOOK_VERSION.$(ARCH))
 EMU_OBJ   := $(patsubst tools/xenemu/%.c,$B/obj/xenemu/%.o,$(wildcard tools/xenemu/*.c))
 LIBS  := $B/libvmonecopy.so $(MPIS:%=$B/libvmonecopy-%.so) $B/libxenemu.so
 UNIT  := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
@@ -39,15 +43,15 @@ MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%))
 
-.PHONY: all help setup test unit demo asan compdb clean duplicates
+.PHONY: all help setup setup-test test test-programs unit demo asan asan-run compdb clean clean-objects
 .DELETE_ON_ERROR:
-.SECONDARY:
 
 all: $(LIBS)                    ## build the libraries
 
 $B/libvmonecopy.so: $(FRONT_OBJ) shim/libvmonecopy.map
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(@F) -Wl,--version-script=shim/libvmonecopy.map -Wl,-z,now,-z,relro,-z,defs -o $@ $(FRONT_OBJ)
+	$(Q)sed 's/^VMO_HOOK_VERSION/$(HOOK_VERSION)/' shim/libvmonecopy.map > $B/obj/libvmonecopy.map
+	$(Q)$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(@F) -Wl,--version-script=$B/obj/libvmonecopy.map -Wl,-z,now,-z,relro,-z,defs -o $@ $(FRONT_OBJ)
 
 # Open MPI's handles are addresses of variables in libmpi, so its flavour names that library; it is
 # loaded only where that library is loaded already.
@@ -88,6 +92,10 @@ $B/obj/core/%.o: shim/%.c
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(FLAGS) -c -o $@ $<
+$B/obj/front/%.o: shim/%.c
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(FLAGS) -DVMO_HOOK_VERSION='"$(HOOK_VERSION)"' -c -o $@ $<
 $B/obj/core/%.o: shim/%.S shim/calls.def
 	@mkdir -p $(@D)
 	$(say) AS $<
@@ -103,7 +111,57 @@ $B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $B/obj/core/memhook.o
 	$(say) CC $@
 	$(Q)$(CC) $(FLAGS) -Itests/unit -o $@ $< $(CORE_OBJ) $B/obj/core/memhook.o -lpthread -ldl
 
-clean:                          ## remove what was built
-	rm -rf $B
+# Debian packages: to build and measure, and what only tests need.
+PACKAGES      := gcc make python3 mpich libmpich-dev openmpi-bin libopenmpi-dev libxen-dev uthash-dev iproute2 util-linux
+TEST_PACKAGES := gfortran netpipe-openmpi netpipe-mpich2 python3-mpi4py python3-numpy \
+                 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+
+# $(call install,packages): installs what is missing as root, else names the command.
+define install
+missing=$$(for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+if [ -z "$$missing" ]; then exit 0; \
+elif [ "$$(id -u)" = 0 ]; then \
+	echo "installing:" $$missing; \
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } >$B/apt.log 2>&1 \
+	|| { tail -5 $B/apt.log; echo "apt-get failed; its output is in $B/apt.log"; exit 1; }; \
+else echo "missing packages; run as root: apt-get install --no-install-recommends" $$missing; exit 1; fi
+endef
+
+setup:                          ## install what building and measuring need
+	@mkdir -p $B
+	@$(call install,$(PACKAGES))
+
+setup-test: setup               ## install what the tests need too
+	@$(call install,$(TEST_PACKAGES))
+
+demo: setup                     ## A/B table: TCP against one-copy, on emulated Xen (about 4 minutes)
+	@$(MAKE) --no-print-directory all $B/tests/mpich/vmobench $B/tests/openmpi/vmobench
+	@tools/vmonecopy ab --build $B --json $B/demo.json
+
+test: setup-test                ## build and run all tests that need no hypervisor
+	@$(MAKE) --no-print-directory test-programs
+	@tests/run.py --build $B
+
+test-programs: all $(UNIT) $(MPI_TEST)
+unit: all $(UNIT)               ## unit tests alone
+	@tests/run.py --build $B --kinds unit
+
+# The floors that know no MPI, under AddressSanitizer and UndefinedBehaviorSanitizer.
+ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+asan: setup                     ## unit tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory B=$B/asan SAN="$(ASAN)" asan-run
+asan-run: $B/libxenemu.so $(UNIT)
+	@tests/run.py --build $B --kinds unit
+
+compdb:                         ## compile_commands.json for editors
+	@$(MAKE) --no-print-directory clean-objects >/dev/null && bear -- $(MAKE) --no-print-directory all
+
+clean-objects:
+	@rm -rf $B/obj
+clean:                          ## remove what was built (images of the Xen lab stay)
+	rm -rf $B/obj $B/tests $B/asan $B/*.so
+
+help:                           ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 -include $(wildcard $B/obj/*/*.d $B/tests/unit/*.d)
