@@ -4,7 +4,7 @@
  *
  * A buffer (its interior: whole pages, begin and end) earns its substitution by being sent `need`
  * times. need begins at n; where n is not given, n = 1 + ceil(cost of a substitution / cost of
- * staging once), within 2..8: having paid the one, the other must be saved that often to break even.
+ * staging once), within 2..5: having paid the one, the other must be saved that often to break even.
  *
  *   sent        sends + 1; earned when sends reach need
  *   ended       (late receiver, free, ...) sends = 0; if it was used seldom, need doubles, up to

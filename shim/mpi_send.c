@@ -71,14 +71,15 @@ static int send_rts(struct vmo_op *op, int dest, int tag, MPI_Comm comm, char mo
 	return isend(&op->rts, VMO_RTS_BYTES, MPI_BYTE, dest, tag, comm, &op->rts_request);
 }
 
-static void count_sent(const struct vmo_xfer *xfer)
+/* sign: 1, or -1 where it turned out that the message went another way. */
+static void count_sent(const struct vmo_xfer *xfer, int64_t sign)
 {
-	if (xfer->staged) {
-		vmo_count(staged_messages, 1);
-		vmo_count(staged_bytes, xfer->bytes);
+	if (xfer->staged || xfer->late) {
+		vmo_count(staged_messages, sign);
+		vmo_count(staged_bytes, sign * (int64_t)xfer->bytes);
 	} else {
-		vmo_count(onecopy_messages, 1);
-		vmo_count(onecopy_bytes, xfer->bytes);
+		vmo_count(onecopy_messages, sign);
+		vmo_count(onecopy_bytes, sign * (int64_t)xfer->bytes);
 	}
 }
 
@@ -118,7 +119,7 @@ static int begin(struct vmo_op *op, const void *buf, const struct going *g, int 
 		op->xfer = NULL;
 		return 0;
 	}
-	count_sent(op->xfer);
+	count_sent(op->xfer, 1);
 	*error = fill(op, buf, &g->from);
 	return 0;
 }
@@ -141,10 +142,7 @@ static void deliver_by_mpi(struct vmo_op *op)
 	shim.mpi.Isend(MPI_BOTTOM, 1, type, (int)xfer->peer->rank, (int)xfer->slot, shim.private_comm, &op->again);
 	shim.mpi.Type_free(&type);
 	vmo_count(refusals, 1);
-	__atomic_fetch_sub(&vmo_stats.counter[xfer->staged ? VMO_C_staged_bytes : VMO_C_onecopy_bytes], xfer->bytes,
-	                   __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&vmo_stats.counter[xfer->staged ? VMO_C_staged_messages : VMO_C_onecopy_messages], 1,
-	                   __ATOMIC_RELAXED);
+	count_sent(xfer, -1);
 	vmo_fall_through(VMO_R_refused, xfer->bytes);
 }
 
@@ -164,6 +162,31 @@ void vmo_send_refused(struct vmo_xfer *xfer)
 	deliver_by_mpi(op);
 	vmo_op_track(op);
 	vmo_leave();
+}
+
+/*
+ * A detach costs about as long as the copy that it makes; waiting as long first is at most twice as
+ * slow as knowing the future. So patience grows with the message: by 1 ns a byte.
+ */
+static bool out_of_patience(struct vmo_op *op)
+{
+	uint64_t now = vmo_now_ns();
+
+	if (!op->asked_ns)
+		op->asked_ns = now;
+	return !shim.patience_ns || now - op->asked_ns >= shim.patience_ns + op->xfer->bytes;
+}
+
+/* The copy that it makes is the message's second one: it no longer counts as one-copy. */
+static bool detach(struct vmo_xfer *xfer)
+{
+	if (vmo_rndv_detach(xfer))
+		return false;
+	count_sent(xfer, -1);
+	xfer->late = true;
+	count_sent(xfer, 1);
+	vmo_count(late_bytes, xfer->bytes);
+	return true;
 }
 
 /* Is the user's buffer no longer needed? */
@@ -187,10 +210,7 @@ static bool buffer_free(struct vmo_op *op, bool waited)
 		return true;
 	if (!waited)
 		return false;
-	uint64_t now = vmo_now_ns();
-	if (!op->asked_ns)
-		op->asked_ns = now;
-	return now - op->asked_ns >= shim.patience_ns && vmo_rndv_detach(xfer) == 0;
+	return out_of_patience(op) && detach(xfer);
 }
 
 static void finish(struct vmo_op *op)

@@ -37,6 +37,7 @@ struct vmo_xfer {
 	const char *from;		/* the user's buffer; NULL where the caller fills the stage */
 	bool staged;			/* two copies; else in place */
 	bool detached;			/* no longer needs the user's buffer */
+	bool late;			/* the caller detached it: two copies after all */
 	void (*refused)(struct vmo_xfer *xfer);	/* a draining transfer turned out refused */
 	void *owner;			/* of the caller */
 	struct vmo_piece piece[VMO_SLOT_EXTENTS];

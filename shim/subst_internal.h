@@ -42,6 +42,12 @@ void vmo_subst_watch(struct vmo_subst *subst);
 unsigned vmo_subst_release(struct vmo_subst *subst, uintptr_t begin, uintptr_t end, enum vmo_release how,
                            enum vmo_subst_why why, int *error);
 
+/*
+ * Gives the substituted pages of the range other pages of their pool. 0, or -errno: some kept theirs
+ * (those that moved are sound).
+ */
+int vmo_subst_move(struct vmo_subst *subst, uintptr_t begin, uintptr_t end);
+
 /* Takes entry i out although its pages may still be mapped; if so, its block never serves again. */
 void vmo_subst_abandon(struct vmo_subst *subst, uint32_t i);
 

@@ -102,7 +102,8 @@ int vmo_subst_detach(struct vmo_subst *s, uintptr_t address, size_t bytes)
 	if (begin >= end || !s->enabled)
 		return 0;
 	lock();
-	if (vmo_subst_release(s, begin, end, VMO_RELEASE_LIVE, VMO_WHY_LATE, &rc))
+	if (vmo_assoc_overlaps(&s->table, begin, end) && vmo_subst_move(s, begin, end) &&
+	    vmo_subst_release(s, begin, end, VMO_RELEASE_LIVE, VMO_WHY_LATE, &rc))
 		vmo_count(detaches, 1);
 	unlock();
 	return rc;

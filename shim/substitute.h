@@ -79,10 +79,11 @@ int vmo_subst_prepare(struct vmo_subst *subst, struct vmo_pool *pool, uintptr_t 
                       size_t bytes, struct vmo_piece *pieces, int most);
 
 /*
- * The receiver is late: puts private pages back under whatever whole pages of the range are
- * substituted (exactly what prepare named). Others may read the buffer meanwhile, not write. The
- * buffer must earn its next substitution by more sends than this one. 0, or -errno: what could not
- * be detached is as it was.
+ * The receiver is late: takes the message's pages from under whatever whole pages of the range are
+ * substituted (exactly what prepare named). They get other pages of the pool with the same content
+ * (subst_move.c) or, with no room there, private ones; after the latter the buffer must earn its next
+ * substitution by more sends than this one. Others may read the buffer meanwhile, not write. 0, or
+ * -errno: what could not be detached is as it was.
  */
 int vmo_subst_detach(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 
