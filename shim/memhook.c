@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -151,6 +152,7 @@ __attribute__((constructor(101))) static void at_load(void)
  */
 #define PROBE ((uintptr_t)1)
 
+static uintptr_t probed;
 static unsigned probes;
 
 /* May [at, at + bytes) touch a watched page? */
@@ -168,7 +170,7 @@ static __attribute__((noinline)) void tell(uintptr_t at, size_t bytes, enum vmo_
 		__atomic_load_n(&vmo_memhook_table.listener, __ATOMIC_ACQUIRE);
 	int saved = errno;
 
-	if (at == PROBE)
+	if (vmo_unlikely(at == probed && probed))
 		probes++;
 	else if (listener && bytes)
 		listener(at, bytes, how);
@@ -366,31 +368,81 @@ SYSTEM(X)
 #define FIND_SYSTEM(name) dlsym(RTLD_DEFAULT, name)
 #endif
 
-/* Do calls of munmap, madvise and mremap get here, also after others patched code or tables? */
-static bool reached(void)
+/*
+ * A program that is not position independent and takes a function's address (Debian's python3: &free)
+ * has it in itself: its PLT entry, found by dlsym as an undefined symbol with a value. A call of that
+ * goes on to the first definition behind the program; reached() sees whether this is ours.
+ */
+static bool plt_of_program(void *found)
 {
-	int saved = errno;
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+
+	return found && dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+	       symbol->st_shndx == SHN_UNDEF;
+}
+
+static bool leads_to(void *found, const void *hook)
+{
+	return found == hook || plt_of_program(found);
+}
+
+static void watch_probe(const void *at)
+{
+	probed = NAKED(at);
+	__atomic_store_n(&vmo_memhook_table.begin, probed, __ATOMIC_RELAXED);
+	__atomic_store_n(&vmo_memhook_table.end, probed ? probed + 1 : 0, __ATOMIC_RELAXED);
+}
+
+/* A pointer of which the compiler knows nothing: it must not drop the calls. */
+static void *opaque(void *p)
+{
+	__asm__("" : "+r"(p));
+	return p;
+}
+
+static void probe_allocator(void)
+{
+	void *p = opaque(malloc(2 * VMO_PAGE_BYTES)), *q;
+
+	watch_probe(p);
+	q = p ? opaque(realloc(p, 3 * VMO_PAGE_BYTES)) : NULL;
+	p = q ? q : p;
+	watch_probe(p);
+	free(p);
+}
+
+static void probe_system(void)
+{
 	void *nowhere = (void *)PROBE;
 
-	probes = 0;
-	vmo_memhook_table.begin = PROBE;
-	__atomic_store_n(&vmo_memhook_table.end, PROBE + 1, __ATOMIC_RELAXED);
+	watch_probe(nowhere);
 	munmap(nowhere, 1);
 	(void)madvise(nowhere, 1, MADV_DONTNEED);
 	(void)mremap(nowhere, 1, 1, 0);
-	__atomic_store_n(&vmo_memhook_table.end, 0, __ATOMIC_RELAXED);
+}
+
+/* Do calls get here, also after others patched code or tables? */
+static bool reached(void)
+{
+	int saved = errno;
+
+	probes = 0;
+	probe_allocator();
+	probe_system();
+	watch_probe(NULL);
 	errno = saved;
-	return probes == 3;
+	return probes == 5;
 }
 
 static bool effective(void)
 {
 	if (!EXPORTED)
 		return false;
-#define X(name, hook) if (dlsym(RTLD_DEFAULT, #name) != (void *)hooked_##hook) return false;
+#define X(name, hook) if (!leads_to(dlsym(RTLD_DEFAULT, #name), (void *)hooked_##hook)) return false;
 	ALLOCATOR(X)
 #undef X
-#define X(name, hook) if (FIND_SYSTEM(#name) != (void *)hooked_##hook) return false;
+#define X(name, hook) if (!leads_to(FIND_SYSTEM(#name), (void *)hooked_##hook)) return false;
 	SYSTEM(X)
 #undef X
 	return watch_end() || reached();
