@@ -8,6 +8,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+/* In a program that is not position independent these addresses are its own PLT entries. */
+void *volatile addresses_taken[3];
 
 #define TURNS 16
 #define BUFFER_TURNS 4
@@ -64,6 +68,9 @@ int main(int argc, char **argv)
 	double *a = NULL, *b = NULL;
 	int n = 0;
 
+	addresses_taken[0] = (void *)free;
+	addresses_taken[1] = (void *)realloc;
+	addresses_taken[2] = (void *)munmap;
 	MPI_Init(&argc, &argv);
 	MPI_Comm_rank(W, &me);
 	other = 1 - me;

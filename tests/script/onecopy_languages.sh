@@ -39,6 +39,8 @@ for mpi in mpich openmpi; do
 	command -v mpicc.$mpi >/dev/null || { missing="$missing mpicc.$mpi"; continue; }
 	compiled mpicc.$mpi -Wall -Werror -Wno-stringop-overflow "$here/onecopy_languages.c"
 	try "$mpi, C"
+	compiled mpicc.$mpi -no-pie -fno-pie -Wno-stringop-overflow "$here/onecopy_languages.c"
+	try "$mpi, C, not position independent"
 	command -v mpifort.$mpi >/dev/null || { missing="$missing mpifort.$mpi"; continue; }
 	for language in MPIF MPI F08; do
 		compiled mpifort.$mpi -fallow-argument-mismatch -J"$work" -DLANG_$language "$here/onecopy_languages.F90"
