@@ -9,12 +9,16 @@
 #include <sched.h>
 
 /* With something outstanding a receive must not block inside MPI: others may wait for us. */
-static int recv_polling(struct vmo_rx *rx, MPI_Count count, int source, int tag, MPI_Status *status)
+static int native_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
+                       MPI_Status *status)
 {
 	struct vmo_wait wait = VMO_WAIT_INIT;
 	MPI_Request request;
 	int flag = 0;
-	int rc = vmo_real_irecv(rx->buf, count, rx->to.type, source, tag, rx->comm, &request);
+
+	if (vmo_idle() || source == MPI_PROC_NULL)	/* MPICH's nonblocking one has a wrong status then */
+		return vmo_real_recv(buf, count, type, source, tag, comm, status);
+	int rc = vmo_real_irecv(buf, count, type, source, tag, comm, &request);
 
 	while (rc == MPI_SUCCESS) {
 		rc = shim.mpi.Test(&request, &flag, status);
@@ -37,10 +41,9 @@ int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
 			return vmo_held_recv(held, buf, count, type, comm, status);
 	}
 	if (!vmo_rx_may_rts(&rx, buf, count, type, source, comm))
-		return vmo_real_recv(buf, count, type, source, tag, comm, status);
+		return native_recv(buf, count, type, source, tag, comm, status);
 	MPI_Status *st = status == MPI_STATUS_IGNORE ? &own : status;
-	int rc = vmo_idle() ? vmo_real_recv(buf, count, type, source, tag, comm, st)
-	                    : recv_polling(&rx, count, source, tag, st);
+	int rc = native_recv(buf, count, type, source, tag, comm, st);
 	if (rc == MPI_SUCCESS)
 		rc = vmo_raise(comm, vmo_rx_finish(&rx, st));
 	vmo_map_drop(rx.map);

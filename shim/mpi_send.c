@@ -268,8 +268,24 @@ void vmo_send_wait(struct vmo_op *op)
 	}
 }
 
+static int native_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                        char mode, MPI_Request *request)
+{
+	__typeof__(shim.mpi.Isend) isend = mode == 'Y' ? shim.mpi.Issend : mode == 'R' ? shim.mpi.Irsend
+	                                                                                : shim.mpi.Isend;
+
+	return isend(buf, (int)count, type, dest, tag, comm, request);
+}
+
+/* With something outstanding a send must not block inside MPI: its receiver may wait for a refused message. */
 static int native_send(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm, char mode)
 {
+	MPI_Request request;
+
+	if (!vmo_idle()) {
+		int rc = native_isend(buf, count, type, dest, tag, comm, mode, &request);
+		return rc == MPI_SUCCESS ? vmo_wait(&request, MPI_STATUS_IGNORE) : rc;
+	}
 	__typeof__(shim.mpi.Send) send = mode == 'Y' ? shim.mpi.Ssend : mode == 'R' ? shim.mpi.Rsend : shim.mpi.Send;
 
 	return send(buf, (int)count, type, dest, tag, comm);
@@ -310,15 +326,6 @@ static int release(void *extra)
 static int cancel(void *extra, int complete)
 {
 	return MPI_SUCCESS;
-}
-
-static int native_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                        char mode, MPI_Request *request)
-{
-	__typeof__(shim.mpi.Isend) isend = mode == 'Y' ? shim.mpi.Issend : mode == 'R' ? shim.mpi.Irsend
-	                                                                                : shim.mpi.Isend;
-
-	return isend(buf, (int)count, type, dest, tag, comm, request);
 }
 
 int vmo_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm, char mode,
