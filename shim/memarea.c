@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define ARENA_BYTES ((uintptr_t)64 << 20)	/* HEAP_MAX_SIZE of glibc's malloc */
-#define GUARD_MOST ((uintptr_t)1 << 20)		/* pthread guards are a page or a few; arenas' unused ends are larger */
+#define GUARD_MOST ((uintptr_t)1 << 18)		/* pthread guards are a page or a few; larger ones are reserved memory */
 #define LINE_BYTES 160				/* the rest of a longer line is a path that says no in any case */
 
 /* Calls line(text, context) for each line, until it returns false. */
@@ -198,4 +198,20 @@ int vmo_memarea_shared(int pagemap, uintptr_t page)
 	int rc = pagemap_entry(pagemap, page, &entry);
 
 	return rc ? rc : entry & present && entry & file_or_shared;
+}
+
+static bool until_vma(const char *line, void *context)
+{
+	uintptr_t *address = context;	/* becomes 1 if its VMA is shared, else 0 */
+	struct vma vma = parse(line);
+
+	if (vma.end <= *address)
+		return true;
+	*address = vma.begin <= *address && vma.perms[3] == 's';
+	return false;
+}
+
+bool vmo_memarea_maps_shared(uintptr_t address)
+{
+	return !each_line("/proc/self/maps", until_vma, &address) && address == 1;
 }

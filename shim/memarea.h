@@ -27,4 +27,7 @@ bool vmo_memarea_allows(uintptr_t begin, uintptr_t end);
  */
 int vmo_memarea_shared(int pagemap, uintptr_t page);
 
+/* Is there a shared mapping at this address? */
+bool vmo_memarea_maps_shared(uintptr_t address);
+
 #endif

@@ -14,14 +14,12 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
-#define MADV_GUARD 102		/* MADV_GUARD_INSTALL, Linux 6.13 */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
 
 #define NAKED(address) ((uintptr_t)(address))
 
@@ -188,7 +186,7 @@ static void tell_all(void)
 	uintptr_t begin = __atomic_load_n(&vmo_memhook_table.begin, __ATOMIC_RELAXED), end = watch_end();
 
 	if (vmo_unlikely(begin < end))
-		tell(begin, end - begin, VMO_RELEASE_LIVE);
+		tell(begin, end - begin, VMO_RELEASE_CHECK);
 }
 
 static __attribute__((noinline)) void tell_chunk(void *p, enum vmo_release how)
@@ -253,32 +251,28 @@ static void *hooked_mremap(void *old, size_t old_bytes, size_t bytes, int flags,
 	return real.mremap(old, old_bytes, bytes, flags, new);
 }
 
-/* What an advice means for those who use the range meanwhile. */
-static enum { HARMLESS, DESTROYS, CHANGES } kind_of(int advice)
+static bool destroys(int advice)
 {
 	switch (advice) {
-	case MADV_NORMAL: case MADV_RANDOM: case MADV_SEQUENTIAL: case MADV_WILLNEED:
-	case MADV_POPULATE_READ: case MADV_POPULATE_WRITE:
-		return HARMLESS;
-	case MADV_DONTNEED: case MADV_FREE: case MADV_REMOVE: case MADV_DONTNEED_LOCKED: case MADV_GUARD:
-		return DESTROYS;
+	case MADV_DONTNEED: case MADV_FREE: case MADV_REMOVE: case MADV_DONTNEED_LOCKED: case MADV_GUARD_INSTALL:
+		return true;
 	default:
-		return CHANGES;
+		return false;
 	}
 }
 
 static int hooked_madvise(void *p, size_t bytes, int advice)
 {
-	if (vmo_unlikely(watched(NAKED(p), bytes)) && kind_of(advice) != HARMLESS)
-		tell(NAKED(p), bytes, kind_of(advice) == DESTROYS ? VMO_RELEASE_KEEP : VMO_RELEASE_LIVE);
+	if (vmo_unlikely(watched(NAKED(p), bytes)) && destroys(advice))
+		tell(NAKED(p), bytes, VMO_RELEASE_KEEP);
 	return real.madvise(p, bytes, advice);
 }
 
-/* POSIX_MADV_DONTNEED destroys nothing: glibc ignores it. It is kept apart for others that do not. */
+/* glibc ignores POSIX_MADV_DONTNEED, the only advice that another libc could take as destroying. */
 static int hooked_posix_madvise(void *p, size_t bytes, int advice)
 {
 	if (advice == POSIX_MADV_DONTNEED)
-		tell_if_watched(p, bytes, VMO_RELEASE_LIVE);
+		tell_if_watched(p, bytes, VMO_RELEASE_KEEP);
 	return real.posix_madvise(p, bytes, advice);
 }
 
@@ -307,14 +301,18 @@ static void *hooked_sbrk(intptr_t more)
 
 static int hooked_malloc_trim(size_t pad)
 {
+	int trimmed = real.malloc_trim(pad);
+
 	tell_all();
-	return real.malloc_trim(pad);
+	return trimmed;
 }
 
 static int hooked_dlclose(void *handle)
 {
+	int rc = real.dlclose(handle);
+
 	tell_all();
-	return real.dlclose(handle);
+	return rc;
 }
 
 /*

@@ -4,10 +4,13 @@
  *
  * memhook.c exports free, realloc, munmap, mremap, mmap, madvise, brk, sbrk, malloc_trim and dlclose
  * from the preloaded library. Each calls the real function; before that, if the address range may
- * touch a watched page, it calls the one listener.
+ * touch a watched page, it calls the one listener. After malloc_trim and dlclose, which may take any
+ * pages, it calls the listener for the whole watched range, to look what is still there.
  *
  *   free(p) -> p >= watch.end? real free          (one compare: the fast path)
  *           -> listener(p, usable size, VMO_RELEASE_DISCARD) -> real free
+ *
+ * Advice that destroys no content (MADV_HUGEPAGE, MADV_COLD, ...) is not told.
  *
  * A call that can fail and then leaves the memory alone (brk, mmap with MAP_FIXED, mremap, madvise)
  * is told as KEEP, never as DISCARD or UNMAP: the program may go on using what it did not lose.
@@ -32,9 +35,9 @@
 
 enum vmo_release {
 	VMO_RELEASE_KEEP,	/* content must be kept; the caller alone uses the range now (realloc, mremap) */
-	VMO_RELEASE_LIVE,	/* the same, but other threads may read and write it meanwhile (malloc_trim) */
 	VMO_RELEASE_DISCARD,	/* the content is no longer needed, the address range lives on (free) */
 	VMO_RELEASE_UNMAP,	/* the address range itself goes (munmap) */
+	VMO_RELEASE_CHECK,	/* told afterwards: some pages of the range may be gone (malloc_trim, dlclose) */
 };
 
 struct vmo_memhook {

@@ -125,7 +125,7 @@ static int place_fills(struct vmo_subst *s, struct plan *plan, uintptr_t begin, 
 		if (rc) {
 			drop_fills(plan, i);
 			for (int k = 0; k < i; k++)
-				vmo_subst_release(s, plan->fill[k].begin, plan->fill[k].end, VMO_RELEASE_LIVE, VMO_WHY_OTHER, &ignored);
+				vmo_subst_release(s, plan->fill[k].begin, plan->fill[k].end, VMO_HOW_SWAP, VMO_WHY_ANEW, &ignored);
 			vmo_subst_watch(s);
 			return rc;
 		}
@@ -151,7 +151,7 @@ static int consolidate(struct vmo_subst *s, const struct vmo_pool *pool, uintptr
 {
 	int rc = 0;
 
-	vmo_subst_release(s, begin, end, VMO_RELEASE_LIVE, VMO_WHY_OTHER, &rc);
+	vmo_subst_release(s, begin, end, VMO_HOW_SWAP, VMO_WHY_ANEW, &rc);
 	survey(s, pool, begin, end, plan);
 	return rc;
 }

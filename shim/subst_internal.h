@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * subst_internal.h: what the three files of the substitution share.
+ * subst_internal.h: what the four files of the substitution share.
  *
  *   substitute.c     the functions of substitute.h, the lock, the hooks' listener, fork
  *   subst_fill.c     making associations: what is missing, blocks for it, under the user's buffer
  *   subst_release.c  ending them
+ *   subst_verify.c   are they still true?
  *
  * All functions here need the lock of substitute.c.
  */
@@ -28,8 +29,16 @@ struct vmo_subst {
 enum vmo_subst_why {
 	VMO_WHY_LATE,	/* receiver: earn it again by more sends */
 	VMO_WHY_HOOK,	/* free, munmap, ...: the same */
-	VMO_WHY_FORK,	/* again at the next send */
-	VMO_WHY_OTHER,	/* no change */
+	VMO_WHY_FORK,	/* again at the next send; other threads may be writing */
+	VMO_WHY_END,	/* of everything; other threads may be writing */
+	VMO_WHY_ANEW,	/* it is about to be substituted again */
+};
+
+/* How private pages come back (underlay.h), and what becomes of scars. */
+enum vmo_subst_how {
+	VMO_HOW_ZERO,	/* no content needed; scars are forgotten */
+	VMO_HOW_COPY,	/* the caller alone uses the range; scars are mended */
+	VMO_HOW_SWAP,	/* others read it, or write it (vmo_subst_why); leaves scars */
 };
 
 /* Tells the hooks what to watch now. */
@@ -39,7 +48,7 @@ void vmo_subst_watch(struct vmo_subst *subst);
  * Ends whatever lies in [begin, end), page aligned. Returns the number of substituted buffers that
  * this ended, in whole or in part; *error gets the last error, if any, else stays.
  */
-unsigned vmo_subst_release(struct vmo_subst *subst, uintptr_t begin, uintptr_t end, enum vmo_release how,
+unsigned vmo_subst_release(struct vmo_subst *subst, uintptr_t begin, uintptr_t end, enum vmo_subst_how how,
                            enum vmo_subst_why why, int *error);
 
 /*
@@ -59,5 +68,12 @@ int vmo_subst_cut(struct vmo_subst *subst, uintptr_t address);
  * if it may not be; the caller looks whether the interior is in place. Or -errno: nothing is changed.
  */
 int vmo_subst_fill(struct vmo_subst *subst, struct vmo_pool *pool, uintptr_t begin, uintptr_t end, int most);
+
+/*
+ * Looks for associated pages of [begin, end) that are no longer there (/proc/self/pagemap), forgets
+ * them, and puts private pages in their place where the mapping is still the pool's. 1: all sound.
+ * 0: some were stale. -errno: cannot tell.
+ */
+int vmo_subst_verify(struct vmo_subst *subst, uintptr_t begin, uintptr_t end);
 
 #endif

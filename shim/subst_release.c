@@ -9,7 +9,7 @@
 
 /* How one call of vmo_subst_release ends what it finds. */
 struct ending {
-	enum vmo_release how;
+	enum vmo_subst_how how;
 	enum vmo_subst_why why;
 	bool settle;	/* other threads may be writing */
 	bool whole;	/* no room to split entries: all of an entry ends, whatever the range */
@@ -39,10 +39,9 @@ static const char *view_of(const struct vmo_assoc *a)
 static int put_private_pages(const struct vmo_assoc *a, const struct ending *e)
 {
 	switch (e->how) {
-	case VMO_RELEASE_DISCARD:
-	case VMO_RELEASE_UNMAP:	/* zero here too: should munmap fail, nobody is left on pages of the pool */
+	case VMO_HOW_ZERO:
 		return vmo_underlay_zero(a->begin, bytes_of(a));
-	case VMO_RELEASE_KEEP:
+	case VMO_HOW_COPY:
 		return vmo_underlay_copy(a->begin, bytes_of(a), view_of(a));
 	default:
 		return vmo_underlay_swap(a->begin, bytes_of(a), view_of(a), e->settle);
@@ -71,16 +70,16 @@ void vmo_subst_abandon(struct vmo_subst *s, uint32_t i)
 static bool end_association(struct vmo_subst *s, uint32_t i, const struct ending *e)
 {
 	struct vmo_assoc a = s->table.at[i];
-	bool live = e->how == VMO_RELEASE_LIVE;
+	bool swap = e->how == VMO_HOW_SWAP;
 	int rc = put_private_pages(&a, e);
 
 	if (rc)
 		*e->error = rc;
-	if (rc && (live && !e->whole))
+	if (rc && (swap && !e->whole))
 		return false;
 	if (rc)
 		vmo_subst_abandon(s, i);
-	else if (live && !e->whole)
+	else if (swap && !e->whole)
 		s->table.at[i].block = NULL;	/* a scar */
 	else
 		vmo_assoc_remove(&s->table, i);
@@ -95,9 +94,9 @@ static void end_scar(struct vmo_subst *s, uint32_t i, const struct ending *e)
 {
 	struct vmo_assoc *a = &s->table.at[i];
 
-	if (e->how == VMO_RELEASE_KEEP)
+	if (e->how == VMO_HOW_COPY)
 		vmo_underlay_mend(a->begin, bytes_of(a));
-	if (e->how != VMO_RELEASE_LIVE)
+	if (e->how != VMO_HOW_SWAP)
 		vmo_assoc_remove(&s->table, i);
 }
 
@@ -114,19 +113,19 @@ int vmo_subst_cut(struct vmo_subst *s, uintptr_t address)
 	return 0;
 }
 
-static struct ending plan_ending(struct vmo_subst *s, uintptr_t begin, uintptr_t end, enum vmo_release how,
+static struct ending plan_ending(struct vmo_subst *s, uintptr_t begin, uintptr_t end, enum vmo_subst_how how,
                                  enum vmo_subst_why why, int *error)
 {
-	struct ending e = { how, why, why != VMO_WHY_LATE && !__libc_single_threaded, false, error };
+	struct ending e = { how, why, (why == VMO_WHY_FORK || why == VMO_WHY_END) && !__libc_single_threaded, false, error };
 
 	if (!vmo_subst_cut(s, begin) && !vmo_subst_cut(s, end))
 		return e;
 	e.whole = e.settle = true;
-	e.how = VMO_RELEASE_LIVE;	/* others may use the rest */
+	e.how = VMO_HOW_SWAP;	/* others may use the rest */
 	return e;
 }
 
-unsigned vmo_subst_release(struct vmo_subst *s, uintptr_t begin, uintptr_t end, enum vmo_release how,
+unsigned vmo_subst_release(struct vmo_subst *s, uintptr_t begin, uintptr_t end, enum vmo_subst_how how,
                            enum vmo_subst_why why, int *error)
 {
 	struct ending e = plan_ending(s, begin, end, how, why, error);

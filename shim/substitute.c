@@ -2,13 +2,14 @@
 #include "subst_internal.h"
 
 #include "log.h"
-#include "memarea.h"
 #include "stats.h"
+#include "underlay.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -103,7 +104,7 @@ int vmo_subst_detach(struct vmo_subst *s, uintptr_t address, size_t bytes)
 		return 0;
 	lock();
 	if (vmo_assoc_overlaps(&s->table, begin, end) && vmo_subst_move(s, begin, end) &&
-	    vmo_subst_release(s, begin, end, VMO_RELEASE_LIVE, VMO_WHY_LATE, &rc))
+	    vmo_subst_release(s, begin, end, VMO_HOW_SWAP, VMO_WHY_LATE, &rc))
 		vmo_count(detaches, 1);
 	unlock();
 	return rc;
@@ -116,32 +117,41 @@ static uintptr_t sum_or_most(uintptr_t address, size_t bytes)
 	return address + bytes < address ? UINTPTR_MAX - VMO_PAGE_BYTES : address + bytes;
 }
 
-/* Whole pages of memory that is freed need no content; parts of pages may be a neighbour's. */
+/*
+ * Whole pages of memory that is freed need no content; parts of pages may be a neighbour's. What
+ * munmap takes gets private pages first, too: should it fail, nobody is left on pages of the pool.
+ */
+static unsigned end_range(struct vmo_subst *s, uintptr_t address, uintptr_t end, enum vmo_release how)
+{
+	uintptr_t from = vmo_page_up(address), to = vmo_page_down(end);
+	unsigned buffers = 0;
+	int ignored;
+
+	if (how == VMO_RELEASE_DISCARD && from < to)
+		buffers = vmo_subst_release(s, from, to, VMO_HOW_ZERO, VMO_WHY_HOOK, &ignored);
+	return buffers + vmo_subst_release(s, vmo_page_down(address), vmo_page_up(end),
+	                                   how == VMO_RELEASE_UNMAP ? VMO_HOW_ZERO : VMO_HOW_COPY, VMO_WHY_HOOK, &ignored);
+}
+
 static void on_release(uintptr_t address, size_t bytes, enum vmo_release how)
 {
 	struct vmo_subst *s = &the_one;
-	uintptr_t end = sum_or_most(address, bytes), from = vmo_page_up(address), to = vmo_page_down(end);
-	unsigned buffers = 0;
-	int ignored;
+	uintptr_t end = sum_or_most(address, bytes);
 
 	if (!vmo_assoc_overlaps(&s->table, vmo_page_down(address), vmo_page_up(end)))
 		return;
 	lock();
-	if (s->enabled && how == VMO_RELEASE_DISCARD) {
-		if (from < to)
-			buffers = vmo_subst_release(s, from, to, how, VMO_WHY_HOOK, &ignored);
-		how = VMO_RELEASE_KEEP;
-	}
-	if (s->enabled)
-		buffers += vmo_subst_release(s, vmo_page_down(address), vmo_page_up(end), how, VMO_WHY_HOOK, &ignored);
+	if (s->enabled && how == VMO_RELEASE_CHECK)
+		vmo_count(hook_releases, vmo_subst_verify(s, address, end) == 0);
+	else if (s->enabled)
+		vmo_count(hook_releases, end_range(s, address, end, how));
 	unlock();
-	vmo_count(hook_releases, buffers);
 }
 
 static unsigned end_all(struct vmo_subst *s, enum vmo_subst_why why)
 {
 	int error = 0;
-	unsigned buffers = vmo_subst_release(s, 0, vmo_page_down(UINTPTR_MAX), VMO_RELEASE_LIVE, why, &error);
+	unsigned buffers = vmo_subst_release(s, 0, vmo_page_down(UINTPTR_MAX), VMO_HOW_SWAP, why, &error);
 
 	if (error)
 		vmo_warn("cannot put private pages under all buffers: %s%s", strerror(-error),
@@ -149,17 +159,66 @@ static unsigned end_all(struct vmo_subst *s, enum vmo_subst_why why)
 	return buffers;
 }
 
-/* The lock is held over fork(): nothing is substituted between the snapshot and the fork. */
+/*
+ * fork: the child begins with the pool's pages, shared with its parent. It copies them before it
+ * does anything else, while the parent waits: to all that happens after fork() in either, it is the
+ * snapshot that fork promises. Nothing changes under the parent's other threads, and its
+ * associations live on. The wait ends when the child says so or dies; at last after five seconds.
+ */
+static int fork_pair[2] = { -1, -1 };
+
+#define FORK_WAIT_MS 5000
+
+static void close_end(int i)
+{
+	if (fork_pair[i] >= 0)
+		syscall(SYS_close, fork_pair[i]);
+	fork_pair[i] = -1;
+}
+
+/* The lock is held over fork(): nothing is substituted, nothing ends meanwhile. */
 static void before_fork(void)
 {
+	struct vmo_subst *s = &the_one;
+
 	lock();
-	if (the_one.enabled && the_one.fork_hook)
-		vmo_count(fork_releases, end_all(&the_one, VMO_WHY_FORK));
+	if (!s->enabled || !s->fork_hook || !s->table.count)
+		return;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fork_pair))
+		vmo_count(fork_releases, end_all(s, VMO_WHY_FORK));	/* no descriptors left */
 }
 
 static void after_fork_in_parent(void)
 {
+	struct pollfd told = { .fd = fork_pair[0], .events = POLLIN };
+	uint64_t until = vmo_now_ns() + FORK_WAIT_MS * 1000000ull, now;
+	int saved = errno, rc = 0;
+
+	close_end(1);
+	while (told.fd >= 0 && (now = vmo_now_ns()) < until) {
+		rc = poll(&told, 1, (int)((until - now) / 1000000) + 1);
+		if (rc != -1 || errno != EINTR)
+			break;
+	}
+	if (told.fd >= 0 && rc <= 0)
+		vmo_warn("the forked child has not copied what it shares with this process: its data may be wrong");
+	close_end(0);
 	unlock();
+	errno = saved;
+}
+
+static void copy_for_child(struct vmo_subst *s)
+{
+	int error = 0;
+
+	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
+		if (!a->block)
+			continue;
+		if (vmo_underlay_copy(a->begin, a->end - a->begin, a->block->view + (size_t)a->first * VMO_PAGE_BYTES))
+			error = 1;
+	}
+	if (error)
+		vmo_warn("no memory for private pages: this forked child shares some with its parent");
 }
 
 /* The blocks belong to the parent; the pool may not be touched here. */
@@ -167,6 +226,12 @@ static void after_fork_in_child(void)
 {
 	struct vmo_subst *s = &the_one;
 
+	if (s->enabled && fork_pair[1] >= 0) {
+		copy_for_child(s);
+		send(fork_pair[1], "", 1, MSG_NOSIGNAL);
+	}
+	close_end(0);
+	close_end(1);
 	if (s->enabled) {
 		s->enabled = false;
 		s->hook->end = s->hook->begin = 0;
@@ -231,7 +296,7 @@ void vmo_subst_free(struct vmo_subst *s)
 		return;
 	lock();
 	if (s->enabled) {
-		end_all(s, VMO_WHY_OTHER);
+		end_all(s, VMO_WHY_END);
 		s->enabled = false;
 		s->table.count = 0;	/* scars, and what could not be detached */
 		vmo_subst_watch(s);
@@ -243,57 +308,15 @@ void vmo_subst_free(struct vmo_subst *s)
 
 /* ---- for the checked mode, tests and reports ---- */
 
-/* Pages of an association that are still of shared memory, or -errno. */
-static int still_there(const struct vmo_assoc *a, int pagemap)
-{
-	int n = 0;
-
-	for (uintptr_t page = a->begin; page < a->end; page += VMO_PAGE_BYTES) {
-		int rc = vmo_memarea_shared(pagemap, page);
-
-		if (rc < 0)
-			return rc;
-		n += rc;
-	}
-	return n;
-}
-
-/* 1: sound, 0: stale, and gone; -errno. */
-static int check_one(struct vmo_subst *s, uint32_t i, int pagemap)
-{
-	struct vmo_assoc a = s->table.at[i];
-	int n = still_there(&a, pagemap);
-
-	if (n < 0 || (size_t)n == (a.end - a.begin) >> VMO_PAGE_SHIFT)
-		return n < 0 ? n : 1;
-	if (n) {
-		vmo_subst_abandon(s, i);
-	} else {
-		vmo_assoc_remove(&s->table, i);
-		vmo_block_drop(a.block);
-	}
-	return 0;
-}
-
 int vmo_subst_check(struct vmo_subst *s, uintptr_t address, size_t bytes)
 {
-	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), result = 1;
+	int rc = 1;
 
-	if (pagemap < 0)
-		return -errno;
 	lock();
-	for (uint32_t i = vmo_assoc_find(&s->table, address);
-	     result >= 0 && i < s->table.count && s->table.at[i].begin < address + bytes;) {
-		int rc = s->table.at[i].block ? check_one(s, i, pagemap) : 1;
-
-		i += rc == 1;
-		result = rc == 1 ? result : rc;
-	}
 	if (s->enabled)
-		vmo_subst_watch(s);
+		rc = vmo_subst_verify(s, address, sum_or_most(address, bytes));
 	unlock();
-	close(pagemap);
-	return result;
+	return rc;
 }
 
 struct vmo_subst_usage vmo_subst_usage(struct vmo_subst *s)

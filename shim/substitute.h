@@ -7,7 +7,7 @@
  *
  * An association says: user pages [va, va + n) are now the pages of this block. It is made by
  * vmo_subst_prepare at the admitted send and ends by
- *   detach    private pages with the same content come back (late receiver, fork, other domain)
+ *   detach    private pages with the same content come back (late receiver, end of the job)
  *   release   the memory hooks say that the range changes hands (memhook.h)
  * After either, the block keeps the old content for as long as a transfer holds it.
  *
@@ -21,10 +21,10 @@
  * Late receivers, free and munmap end associations only of the pages that they name; the rest of a
  * longer buffer stays in place.
  *
- * fork: a child would share substituted pages with its parent, so all associations end in the parent
- * just before (pthread_atfork prepare): the child gets an exact, private snapshot, whatever the
- * parent writes meanwhile. Other threads may write during that: nothing is lost (underlay.h, settle).
- * The child's own state is empty: it substitutes nothing any more.
+ * fork: a child would share substituted pages with its parent. It copies them before fork() returns
+ * in either (pthread_atfork; the parent waits for it): an exact, private snapshot. The parent's
+ * associations live on: putting private pages under them instead would lose what other threads
+ * write meanwhile. The child's own state is empty: it substitutes nothing any more.
  *
  * No room for private pages (ENOMEM): a detach fails and the association stays. Where the pages
  * change hands all the same (free, munmap, realloc), the block is never used again: leaked, but no

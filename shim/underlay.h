@@ -12,9 +12,10 @@
  *   view                 |================|                  a moved VMA's pages by its old place
  *
  * A reader never sees other bytes than those of the message (swap: mremap exchanges the pages at one
- * instant). A writer in another thread is allowed where the range is not a message under way: at
- * fork, malloc_trim, dlclose and the end. What it writes between the copy and the exchange is in the
- * pool pages alone; with `settle` swap looks for it and carries it over.
+ * instant). Writers in other threads, and readers of what they wrote, are safe only while the range
+ * is a message under way, when MPI forbids them. At the end of the job (MPI_Finalize) nobody does:
+ * what is written between the copy and the exchange is in the pool pages alone; with `settle` swap
+ * looks for it and carries it over, microseconds later.
  *
  * All by direct system calls: they reach no hook. No malloc. 0 or -errno: then nothing has changed.
  */
