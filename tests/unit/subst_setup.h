@@ -105,6 +105,16 @@ static inline int offer_on(struct setup *s, const void *buffer, size_t bytes)
 	return s->pieces;
 }
 
+/* Nobody gets pages of the pool any more: a detach has to use private ones. */
+static inline void fill_pool(struct setup *s)
+{
+	struct vmo_block *ignored;
+
+	s->budget.pages = s->budget.used;
+	while (!vmo_pool_take(s->pool, 1 << 20, 1, &ignored))
+		;
+}
+
 /* Is the message, as the peer sees it, these bytes? */
 static inline bool message_is(const struct setup *s, const void *interior)
 {
