@@ -23,7 +23,7 @@ SHUTDOWN_SECONDS = 60       # results, sync, power off
 RESULT_DISK_BYTES = 1 << 30     # sparse
 
 # With smap or rdtscp, dom0 dies at its first iretq.
-_CPU = "max,-smap,-rdtscp"
+_CPU = "max,-smap,-rdtscp,-erms"
 # spec-ctrl, eager-fpu, xpti: without them programs in dom0 crash at random under emulation.
 _XEN_ARGUMENTS = ("console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning vga=none "
                   "dom0_mem={mem}M,max:{mem}M dom0_max_vcpus=1 spec-ctrl=no,eager-fpu=yes xpti=no "
