@@ -353,8 +353,8 @@ SYSTEM(X)
 
 #ifdef VMO_HOOK_VERSION
 #define X(name, hook) \
-	extern __typeof__(hooked_##hook) versioned_##name \
-		__attribute__((alias("hooked_" #hook), visibility("default"), symver(#name "@" VMO_HOOK_VERSION)));
+	extern __typeof__(hooked_##hook) versioned_##name __attribute__((alias("hooked_" #hook), visibility("default"))); \
+	__asm__(".symver versioned_" #name "," #name "@" VMO_HOOK_VERSION ",remove");
 SYSTEM(X)
 #undef X
 #endif

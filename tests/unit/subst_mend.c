@@ -8,6 +8,7 @@ static const char *scenario(struct setup *s)
 
 	start(s, buffer + 100, MIB - 200);
 	done(s);
+	fill_pool(s);	/* no granted pages to move to: private ones */
 	CHECK_RC(vmo_subst_detach(s->subst, (uintptr_t)buffer, MIB), 0);
 	grown = mremap(buffer, MIB, 2 * MIB, MREMAP_MAYMOVE);
 	if (grown == MAP_FAILED)
