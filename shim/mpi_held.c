@@ -10,6 +10,10 @@
  *   MPI_Iprobe --> native probe finds 64 bytes from a co-resident peer --> received, held
  *   MPI_Recv   --> a held message matches? --> pulled (or copied) from here
  *
+ * The message must not overtake earlier ones of its sender which the probe's tag did not match: these are
+ * taken in as well, matched but not received (`early`). Not under MPI_THREAD_MULTIPLE, where another
+ * thread may be about to receive them.
+ *
  * A matched probe (MPI_Mprobe) must return a message handle: a genuine one, of an empty message to
  * oneself on the private communicator, is bound to the held message.
  */
@@ -26,6 +30,8 @@ struct vmo_held {
 	struct vmo_comm_map *map;
 	struct vmo_peer *peer;		/* an RTS of this peer; NULL: a genuine message */
 	MPI_Message message;		/* MPI_MESSAGE_NULL: not bound */
+	MPI_Message early;		/* matched, still MPI's to receive; else MPI_MESSAGE_NULL */
+	MPI_Count early_bytes;
 	int source, tag;
 	char data[VMO_RTS_BYTES];
 };
@@ -34,13 +40,23 @@ static MPI_Count held_bytes(const struct vmo_held *held)
 {
 	const struct vmo_rts *rts = (const struct vmo_rts *)(const void *)held->data;
 
+	if (held->early != MPI_MESSAGE_NULL)
+		return held->early_bytes;
 	return held->peer ? (MPI_Count)rts->bytes : VMO_RTS_BYTES;
+}
+
+/* Fills a status of the user's, which may hold anything. */
+static void set_whole(MPI_Status *status, int source, int tag, MPI_Count bytes)
+{
+	if (status == MPI_STATUS_IGNORE)
+		return;
+	vmo_status_set(status, source, tag, bytes);
+	shim.mpi.Status_set_cancelled(status, 0);
 }
 
 static void show(const struct vmo_held *held, MPI_Status *status)
 {
-	if (status != MPI_STATUS_IGNORE)
-		vmo_status_set(status, held->source, held->tag, held_bytes(held));
+	set_whole(status, held->source, held->tag, held_bytes(held));
 }
 
 /* Could this probed message be an RTS? */
@@ -66,45 +82,119 @@ static int genuine_message(MPI_Message *message)
 	return rc;
 }
 
-static int take_in(struct vmo_held *held, MPI_Message *message, const MPI_Status *status)
+static struct vmo_held *new_held(MPI_Comm comm, const MPI_Status *status)
 {
-	int rc = message ? shim.mpi.Mrecv(held->data, VMO_RTS_BYTES, MPI_BYTE, message, MPI_STATUS_IGNORE)
-	                 : shim.mpi.Recv(held->data, VMO_RTS_BYTES, MPI_BYTE, status->MPI_SOURCE,
-	                                 status->MPI_TAG, held->comm, MPI_STATUS_IGNORE);
+	struct vmo_held *held = calloc(1, sizeof *held);
 
-	if (rc == MPI_SUCCESS && message)
-		rc = genuine_message(message);
+	if (held) {
+		held->comm = comm;
+		held->map = vmo_comm_map(comm);
+		held->source = status->MPI_SOURCE;
+		held->tag = status->MPI_TAG;
+		held->message = held->early = MPI_MESSAGE_NULL;
+	}
+	return held;
+}
+
+static void drop(struct vmo_held *held)
+{
+	vmo_map_drop(held->map);
+	free(held);
+}
+
+static void append(struct vmo_held *held)
+{
+	vmo_count(held_messages, 1);
+	vmo_enter();
+	DL_APPEND(shim.held, held);
+	vmo_leave();
+}
+
+/* What was received is an RTS, or a genuine message. */
+static void identify(struct vmo_held *held)
+{
+	if (vmo_rndv_is_rts(&shim.engine, held->data))
+		held->peer = held->map->peer[held->source];
+}
+
+static int receive_matched(struct vmo_held *held, MPI_Message *message)
+{
+	int rc = shim.mpi.Mrecv(held->data, VMO_RTS_BYTES, MPI_BYTE, message, MPI_STATUS_IGNORE);
+
+	if (rc == MPI_SUCCESS)
+		identify(held);
+	return rc;
+}
+
+/* One more message of that source that came before the probed one. False: it is left to MPI. */
+static bool take_in_earlier(MPI_Comm comm, MPI_Message *message, MPI_Status *status)
+{
+	struct vmo_held *held = new_held(comm, status);
+	int rc = MPI_SUCCESS;
+
+	if (!held)
+		return false;
+	if (suspect(held->map, status)) {
+		rc = receive_matched(held, message);
+	} else {
+		held->early = *message;
+		shim.mpi.Get_elements_x(status, MPI_BYTE, &held->early_bytes);
+	}
+	if (rc == MPI_SUCCESS)
+		append(held);
+	else
+		drop(held);
+	return rc == MPI_SUCCESS;
+}
+
+/* The oldest message of the source first, up to the probed one, which is the first with its tag. */
+static int receive_in_order(struct vmo_held *held)
+{
+	MPI_Message message;
+	MPI_Status status;
+	int rc;
+
+	while ((rc = shim.mpi.Mprobe(held->source, MPI_ANY_TAG, held->comm, &message, &status)) == MPI_SUCCESS) {
+		if (status.MPI_TAG == held->tag)
+			return receive_matched(held, &message);
+		if (!take_in_earlier(held->comm, &message, &status))
+			return MPI_ERR_NO_MEM;
+	}
+	return rc;
+}
+
+static int take_in(struct vmo_held *held, MPI_Message *message)
+{
+	int rc;
+
+	if (message) {
+		rc = receive_matched(held, message);
+		return rc == MPI_SUCCESS ? genuine_message(message) : rc;
+	}
+	if (!shim.multiple)
+		return receive_in_order(held);
+	rc = shim.mpi.Recv(held->data, VMO_RTS_BYTES, MPI_BYTE, held->source, held->tag, held->comm, MPI_STATUS_IGNORE);
+	if (rc == MPI_SUCCESS)
+		identify(held);
 	return rc;
 }
 
 bool vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status)
 {
 	struct vmo_comm_map *map = vmo_comm_map(comm);
-	struct vmo_held *held = suspect(map, status) ? calloc(1, sizeof *held) : NULL;
+	struct vmo_held *held = suspect(map, status) ? new_held(comm, status) : NULL;
 
-	if (!held) {
-		vmo_map_drop(map);
+	vmo_map_drop(map);
+	if (!held)
 		return false;
-	}
-	held->comm = comm;
-	held->map = map;
-	held->source = status->MPI_SOURCE;
-	held->tag = status->MPI_TAG;
-	held->message = MPI_MESSAGE_NULL;
-	if (take_in(held, message, status) != MPI_SUCCESS) {
-		vmo_map_drop(map);
-		free(held);
+	if (take_in(held, message) != MPI_SUCCESS) {
+		drop(held);
 		return false;
 	}
 	if (message)
 		held->message = *message;
-	if (vmo_rndv_is_rts(&shim.engine, held->data))
-		held->peer = map->peer[held->source];
-	vmo_count(held_messages, 1);
 	show(held, status);
-	vmo_enter();
-	DL_APPEND(shim.held, held);
-	vmo_leave();
+	append(held);
 	return true;
 }
 
@@ -150,9 +240,14 @@ bool vmo_held_match(MPI_Comm comm, int source, int tag, MPI_Message *message, MP
 
 	if (!held)
 		return false;
+	show(held, status);
+	if (held->early != MPI_MESSAGE_NULL) {	/* it is matched already: MPI's own from now on */
+		*message = held->early;
+		drop(held);
+		return true;
+	}
 	if (genuine_message(message) == MPI_SUCCESS)
 		held->message = *message;
-	show(held, status);
 	vmo_enter();
 	DL_PREPEND(shim.held, held);
 	vmo_leave();
@@ -176,6 +271,15 @@ struct vmo_held *vmo_held_take_message(MPI_Message *message)
 	return held;
 }
 
+static void receive_early(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Count *bytes,
+                          int *error)
+{
+	MPI_Status status;
+
+	*error = shim.mpi.Mrecv(buf, (int)count, type, &held->early, &status);
+	shim.mpi.Get_elements_x(&status, MPI_BYTE, bytes);
+}
+
 static void deliver_genuine(const struct vmo_held *held, const struct vmo_rx *rx, MPI_Count *bytes, int *error)
 {
 	*error = rx->to.bytes < VMO_RTS_BYTES ? MPI_ERR_TRUNCATE : MPI_SUCCESS;
@@ -195,6 +299,8 @@ void vmo_held_deliver(struct vmo_held *held, void *buf, MPI_Count count, MPI_Dat
 	*bytes = 0;
 	if (!vmo_layout_of(count, type, &rx.to)) {
 		*error = MPI_ERR_TYPE;
+	} else if (held->early != MPI_MESSAGE_NULL) {
+		receive_early(held, buf, count, type, bytes, error);
 	} else {
 		vmo_rx_shape(&rx);
 		if (held->peer)
@@ -202,8 +308,7 @@ void vmo_held_deliver(struct vmo_held *held, void *buf, MPI_Count count, MPI_Dat
 		else
 			deliver_genuine(held, &rx, bytes, error);
 	}
-	vmo_map_drop(held->map);
-	free(held);
+	drop(held);
 }
 
 int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Comm comm,
@@ -212,9 +317,13 @@ int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatyp
 	int source, tag, error;
 	MPI_Count bytes;
 
+	if (held->early != MPI_MESSAGE_NULL) {
+		error = shim.mpi.Mrecv(buf, (int)count, type, &held->early, status);
+		drop(held);
+		return error;
+	}
 	vmo_held_deliver(held, buf, count, type, &source, &tag, &bytes, &error);
-	if (status != MPI_STATUS_IGNORE)
-		vmo_status_set(status, source, tag, bytes);
+	set_whole(status, source, tag, bytes);
 	return vmo_raise(comm, error);
 }
 
@@ -223,6 +332,11 @@ int vmo_held_irecv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Dataty
 	int source, tag, error;
 	MPI_Count bytes;
 
+	if (held->early != MPI_MESSAGE_NULL) {
+		error = shim.mpi.Imrecv(buf, (int)count, type, &held->early, request);
+		drop(held);
+		return error;
+	}
 	vmo_held_deliver(held, buf, count, type, &source, &tag, &bytes, &error);
 	return vmo_request_done(request, source, tag, bytes, error);
 }
