@@ -63,12 +63,11 @@ bool vmo_send_eligible(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm co
 	return peer && peer_ready(peer, from.bytes, false);
 }
 
-static int send_rts(struct vmo_op *op, int dest, int tag, MPI_Comm comm, char mode)
-{
-	__typeof__(shim.mpi.Isend) isend = mode == 'Y' ? shim.mpi.Issend : mode == 'R' ? shim.mpi.Irsend
-	                                                                                : shim.mpi.Isend;
+typedef __typeof__(shim.mpi.Isend) isend_fn;
 
-	return isend(&op->rts, VMO_RTS_BYTES, MPI_BYTE, dest, tag, comm, &op->rts_request);
+static isend_fn isend_in(char mode)
+{
+	return mode == 'Y' ? shim.mpi.Issend : mode == 'R' ? shim.mpi.Irsend : shim.mpi.Isend;
 }
 
 /* sign: 1, or -1 where it turned out that the message went another way. */
@@ -113,7 +112,7 @@ static int begin(struct vmo_op *op, const void *buf, const struct going *g, int 
 		return rc;
 	}
 	op->xfer->refused = vmo_send_refused;
-	*error = send_rts(op, dest, tag, comm, mode);
+	*error = isend_in(mode)(&op->rts, VMO_RTS_BYTES, MPI_BYTE, dest, tag, comm, &op->rts_request);
 	if (*error != MPI_SUCCESS) {
 		vmo_rndv_withdraw(op->xfer);
 		op->xfer = NULL;
@@ -268,22 +267,13 @@ void vmo_send_wait(struct vmo_op *op)
 	}
 }
 
-static int native_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                        char mode, MPI_Request *request)
-{
-	__typeof__(shim.mpi.Isend) isend = mode == 'Y' ? shim.mpi.Issend : mode == 'R' ? shim.mpi.Irsend
-	                                                                                : shim.mpi.Isend;
-
-	return isend(buf, (int)count, type, dest, tag, comm, request);
-}
-
 /* With something outstanding a send must not block inside MPI: its receiver may wait for a refused message. */
 static int native_send(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm, char mode)
 {
 	MPI_Request request;
 
 	if (!vmo_idle()) {
-		int rc = native_isend(buf, count, type, dest, tag, comm, mode, &request);
+		int rc = isend_in(mode)(buf, (int)count, type, dest, tag, comm, &request);
 		return rc == MPI_SUCCESS ? vmo_wait(&request, MPI_STATUS_IGNORE) : rc;
 	}
 	__typeof__(shim.mpi.Send) send = mode == 'Y' ? shim.mpi.Ssend : mode == 'R' ? shim.mpi.Rsend : shim.mpi.Send;
@@ -337,17 +327,17 @@ int vmo_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int
 	int error;
 
 	if (!goes(buf, count, type, dest, comm, &g) || !(op = vmo_op_new(VMO_OP_SEND)))
-		return native_isend(buf, count, type, dest, tag, comm, mode, request);
+		return isend_in(mode)(buf, (int)count, type, dest, tag, comm, request);
 	error = shim.mpi.Grequest_start(query, release, cancel, op, &handle);
 	if (error != MPI_SUCCESS) {
 		vmo_op_free(op);
-		return native_isend(buf, count, type, dest, tag, comm, mode, request);
+		return isend_in(mode)(buf, (int)count, type, dest, tag, comm, request);
 	}
 	int rc = begin(op, buf, &g, dest, tag, comm, mode, &error);
 	if (rc || !op->xfer) {		/* falls through, or MPI did not take the RTS */
 		shim.mpi.Grequest_complete(handle);
 		shim.mpi.Request_free(&handle);
-		return rc ? native_isend(buf, count, type, dest, tag, comm, mode, request) : error;
+		return rc ? isend_in(mode)(buf, (int)count, type, dest, tag, comm, request) : error;
 	}
 	op->handle = handle;
 	vmo_enter();

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The receiver's half of the rendezvous: everything read from shared pages is read once, then checked. */
+#include "rndv.h"
+
+#include "progress.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+bool vmo_rndv_is_rts(const struct vmo_engine *e, const void *message)
+{
+	return !memcmp(message, e->magic, sizeof e->magic);
+}
+
+/* Extents must add up to the message, each within what a run can hold. */
+static bool extents_sound(const struct vmo_incoming *in)
+{
+	uint64_t sum = 0;
+
+	if (!in->extents || in->extents > VMO_SLOT_EXTENTS)
+		return false;
+	for (uint32_t i = 0; i < in->extents; i++)
+		sum += in->extent[i].bytes;
+	return sum == in->bytes;
+}
+
+/* Model: accept. */
+int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incoming *out)
+{
+	struct vmo_rts rts;
+	struct vmo_incoming in;
+
+	memcpy(&rts, message, sizeof rts);
+	if (!vmo_rts_sound(&rts) || rts.sender != peer->rank || !rts.slot || rts.slot >= VMO_CHANNEL_SLOTS)
+		return -EPROTO;
+	struct vmo_slot *slot = &peer->in.pages->slot[rts.slot];
+	if (atomic_load_explicit(&slot->sequence, memory_order_acquire) != rts.sequence)
+		return -EPROTO;
+	in.peer = peer;
+	in.slot = rts.slot;
+	in.sequence = rts.sequence;
+	in.bytes = *(volatile uint64_t *)&slot->bytes;
+	in.extents = *(volatile uint32_t *)&slot->extents;
+	memcpy(in.extent, slot->extent, sizeof in.extent);
+	if (in.bytes != rts.bytes || !extents_sound(&in))
+		return -EPROTO;
+	*out = in;
+	return 0;
+}
+
+/* Waits until at least `least` bytes are readable; returns how many are, or -EPIPE. */
+static int64_t wait_filled(struct vmo_incoming *in, uint64_t least)
+{
+	struct vmo_slot *slot = &in->peer->in.pages->slot[in->slot];
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	uint64_t filled;
+
+	while ((filled = atomic_load_explicit(&slot->filled, memory_order_acquire)) < least) {
+		if (!vmo_channel_alive(&in->peer->in))
+			return -EPIPE;
+		vmo_wait_turn(&wait);
+	}
+	return (int64_t)(filled < in->bytes ? filled : in->bytes);
+}
+
+/* Copies from one extent's mapping, following the sender's fill. `before`: message bytes before it. */
+static int copy_extent(struct vmo_incoming *in, uint64_t before, const char *from, char *to, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes;) {
+		int64_t filled = wait_filled(in, before + at + 1);
+		if (filled < 0)
+			return (int)filled;
+		uint64_t upto = (uint64_t)filled - before;
+		if (upto > bytes)
+			upto = bytes;
+		memcpy(to + at, from + at, upto - at);
+		at = upto;
+	}
+	return 0;
+}
+
+/* Maps an extent's run and checks that the extent lies in it. */
+static int map_extent(struct vmo_incoming *in, const struct vmo_extent *extent, struct vmo_mapping **mapping,
+                      const char **from)
+{
+	struct vmo_mapcache *cache = in->peer->engine->cache;
+	uint32_t pages;
+	const char *base;
+	int rc = vmo_mapcache_get(cache, &in->peer->remote, extent->run, extent->generation, mapping, &base, &pages);
+
+	if (rc)
+		return rc;
+	if ((uint64_t)extent->offset + extent->bytes > (uint64_t)pages * VMO_PAGE_BYTES) {
+		vmo_mapcache_put(cache, *mapping);
+		return -EPROTO;
+	}
+	*from = base + extent->offset;
+	return 0;
+}
+
+static int pull_extent(struct vmo_incoming *in, const struct vmo_extent *extent, uint64_t before, char *to,
+                       uint64_t bytes)
+{
+	struct vmo_engine *e = in->peer->engine;
+	struct vmo_mapping *mapping;
+	const char *from;
+	int rc = map_extent(in, extent, &mapping, &from);
+
+	if (!rc) {
+		rc = copy_extent(in, before, from, to, bytes);
+		vmo_mapcache_put(e->cache, mapping);
+		return rc;
+	}
+	if (rc == -EPROTO || !e->config.grant_copy)
+		return rc;
+	int64_t filled = wait_filled(in, before + bytes);
+	if (filled < 0)
+		return (int)filled;
+	return vmo_mapcache_copy(e->cache, &in->peer->remote, extent->run, extent->generation, extent->offset,
+	                         bytes, to);
+}
+
+/* Model: pull. */
+int vmo_rndv_pull(struct vmo_incoming *in, void *to, uint64_t bytes)
+{
+	uint64_t before = 0;
+
+	for (uint32_t i = 0; i < in->extents && before < bytes; i++) {
+		uint64_t n = in->extent[i].bytes;
+		if (n > bytes - before)
+			n = bytes - before;
+		int rc = pull_extent(in, &in->extent[i], before, (char *)to + before, n);
+		if (rc)
+			return rc;
+		before += in->extent[i].bytes;
+	}
+	return 0;
+}
+
+const char *vmo_rndv_peek(struct vmo_incoming *in, struct vmo_mapping **mapping)
+{
+	const char *from;
+
+	if (in->extents != 1 || map_extent(in, &in->extent[0], mapping, &from))
+		return NULL;
+	if (wait_filled(in, in->bytes) < 0) {
+		vmo_mapcache_put(in->peer->engine->cache, *mapping);
+		return NULL;
+	}
+	return from;
+}
+
+void vmo_rndv_unpeek(struct vmo_incoming *in, struct vmo_mapping *mapping)
+{
+	vmo_mapcache_put(in->peer->engine->cache, mapping);
+}
+
+/* The store that the sender polls, then the event if it sleeps (it looked again after asking). */
+static void answer(struct vmo_incoming *in, _Atomic uint64_t *word)
+{
+	atomic_store_explicit(word, in->sequence, memory_order_release);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (vmo_unlikely(atomic_load_explicit(&in->peer->in.pages->head.sender_sleeps, memory_order_relaxed)) &&
+	    in->peer->port)
+		vmo_xen_port_notify(in->peer->engine->xen, in->peer->port);
+}
+
+/* Model: done. */
+void vmo_rndv_finish(struct vmo_incoming *in)
+{
+	vmo_count(pulled_messages, 1);
+	vmo_count(pulled_bytes, in->bytes);
+	answer(in, &in->peer->in.pages->slot[in->slot].done);
+}
+
+/* Model: refuse. */
+void vmo_rndv_refuse(struct vmo_incoming *in)
+{
+	answer(in, &in->peer->in.pages->slot[in->slot].refused);
+}
