@@ -7,13 +7,13 @@
  * RUN: np=2 expect="(onecopy|staged)_bytes [1-9]"
  * RUN: np=2 VMONECOPY_ADMISSION=1 expect="onecopy_bytes [1-9]"
  * RUN: np=2 VMONECOPY_SUBSTITUTE=0 expect="staged_bytes [1-9]"
- * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0 expect="onecopy_bytes [1-9]"
+ * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0 expect="late_bytes [1-9]"
  * RUN: np=2 VMONECOPY_MAP_BUDGET=0 expect="grant_copy_bytes [1-9]"
  * RUN: np=2 VMONECOPY_MAP_BUDGET=0 VMONECOPY_ADMISSION=1 expect="grant_copy_bytes [1-9]"
  * RUN: np=2 VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 expect="refusals [1-9]"
  * RUN: np=2 VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0 expect="refusals [1-9]"
  * RUN: np=2 VMONECOPY_THRESHOLD=64 expect="(onecopy|staged)_messages [1-9][0-9][0-9]"
- * RUN: np=2 VMONECOPY_THRESHOLD=64 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0 expect="onecopy_bytes [1-9]"
+ * RUN: np=2 VMONECOPY_THRESHOLD=64 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0 expect="late_bytes [1-9]"
  * RUN: np=2 VMONECOPY_RUN=4K VMONECOPY_ADMISSION=1
  * RUN: np=2 XENEMU_LIMIT=100 expect="fell_through.no_pool [1-9]"
  */
