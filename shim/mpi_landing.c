@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
+ * Receives that are not posted into the user's buffer: an RTS or a message of MPI's comes to a landing,
+ * plain bytes, first. Two kinds need it.
+ *
+ * Types in which an RTS would end within a basic element (vmo_type_takes_rts).
+ *
  * Several receives pending into one and the same buffer. MPI forbids it (3.1, 3.7.2), yet widely used
  * bandwidth benchmarks do it, and natively it only mixes data that nobody looks at. Here a second RTS
  * would overwrite the first before it was read, and the first message would never be pulled.
@@ -31,23 +36,40 @@ static struct landing *take_spare(size_t bytes)
 	return NULL;
 }
 
+static char *new_landing(size_t bytes)
+{
+	vmo_enter();
+	struct landing *landing = take_spare(bytes);
+	vmo_leave();
+	if (!landing && (landing = malloc(sizeof *landing + bytes)))
+		landing->bytes = bytes;
+	return landing ? (char *)(landing + 1) : NULL;
+}
+
+static char *by_type(const struct vmo_rx *rx)
+{
+	return vmo_likely(vmo_type_takes_rts(rx->to.type)) ? NULL : new_landing((size_t)rx->to.bytes);
+}
+
+void vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type)
+{
+	if (vmo_likely(!(rx->landing = by_type(rx))))
+		return;
+	*buf = rx->landing;
+	*count = rx->to.bytes;
+	*type = MPI_BYTE;
+}
+
 char *vmo_landing_for(const struct vmo_rx *rx)
 {
 	struct vmo_op *op = NULL;
-	struct landing *landing = NULL;
 
 	if (vmo_likely(!shim.by_buffer))
-		return NULL;
+		return by_type(rx);
 	vmo_enter();
 	HASH_FIND(by_buffer, shim.by_buffer, &rx->buf, sizeof rx->buf, op);
-	if (op)
-		landing = take_spare((size_t)rx->to.bytes);
 	vmo_leave();
-	if (!op)
-		return NULL;
-	if (!landing && (landing = malloc(sizeof *landing + (size_t)rx->to.bytes)))
-		landing->bytes = (size_t)rx->to.bytes;
-	return landing ? (char *)(landing + 1) : NULL;
+	return op ? new_landing((size_t)rx->to.bytes) : by_type(rx);
 }
 
 void vmo_landing_index(struct vmo_op *op)

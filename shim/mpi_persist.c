@@ -11,9 +11,10 @@ static int track_init(struct vmo_rx *rx, bool may, int rc, int source, int tag, 
 {
 	struct vmo_op *op;
 
-	if (may && rc != MPI_SUCCESS)
+	if (may && rc != MPI_SUCCESS) {
+		vmo_landing_free(rx);
 		vmo_map_drop(rx->map);
-	else if (may && (op = vmo_recv_track(rx, *request, true))) {
+	} else if (may && (op = vmo_recv_track(rx, *request, true))) {
 		op->want_source = source;
 		op->want_tag = tag;
 	}
@@ -24,9 +25,12 @@ int vmo_Recv_init(void *buf, int count, MPI_Datatype type, int source, int tag, 
 {
 	struct vmo_rx rx;
 	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+	MPI_Count n = count;
 
 	vmo_count_call(Recv_init);
-	return track_init(&rx, may, shim.mpi.Recv_init(buf, count, type, source, tag, comm, request), source, tag,
+	if (may)
+		vmo_landing_place(&rx, &buf, &n, &type);
+	return track_init(&rx, may, shim.mpi.Recv_init(buf, (int)n, type, source, tag, comm, request), source, tag,
 	                  request);
 }
 
@@ -38,6 +42,8 @@ int vmo_Recv_init_c(void *buf, MPI_Count count, MPI_Datatype type, int source, i
 	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
 
 	vmo_count_call(Recv_init_c);
+	if (may)
+		vmo_landing_place(&rx, &buf, &count, &type);
 	return track_init(&rx, may, shim.mpi.Recv_init_c(buf, count, type, source, tag, comm, request), source, tag,
 	                  request);
 }

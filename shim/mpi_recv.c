@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <sched.h>
+#include <string.h>
 
 /* With something outstanding a receive must not block inside MPI: others may wait for us. */
 static int native_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
@@ -42,6 +43,12 @@ int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
 	}
 	if (!vmo_rx_may_rts(&rx, buf, count, type, source, comm))
 		return native_recv(buf, count, type, source, tag, comm, status);
+	if (vmo_unlikely(!vmo_type_takes_rts(type))) {
+		MPI_Request request;
+		vmo_map_drop(rx.map);
+		int error = vmo_irecv(buf, count, type, source, tag, comm, &request);
+		return error == MPI_SUCCESS ? vmo_wait(&request, status) : error;
+	}
 	MPI_Status *st = status == MPI_STATUS_IGNORE ? &own : status;
 	int rc = native_recv(buf, count, type, source, tag, comm, st);
 	if (rc == MPI_SUCCESS)
@@ -136,23 +143,12 @@ int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag
 	return rc;
 }
 
-/* Lock held; let go during the copy. `surely`: whatever it takes. */
-static bool pull_op(struct vmo_op *op, struct vmo_peer *peer, const char *rts, const MPI_Status *status, bool surely)
+static bool is_cancelled(const MPI_Status *status)
 {
-	int rc = 0;
+	int cancelled = 0;
 
-	op->pulling = true;
-	vmo_leave();
-	if (surely)
-		vmo_pull_surely(&op->rx, peer, rts, &op->bytes, &op->error);
-	else
-		rc = vmo_pull(&op->rx, peer, rts, &op->bytes, &op->error);
-	vmo_enter();
-	op->pulling = false;
-	op->source = status->MPI_SOURCE;
-	op->tag = status->MPI_TAG;
-	op->pulled = rc == 0;
-	return true;
+	shim.mpi.Test_cancelled((MPI_Status *)(uintptr_t)status, &cancelled);
+	return cancelled;
 }
 
 static void unlist(struct vmo_op *op)
@@ -162,9 +158,55 @@ static void unlist(struct vmo_op *op)
 	op->listed = false;
 }
 
-bool vmo_recv_poll(struct vmo_op *op)
+/* A pull that failed may have begun to copy over the RTS, which is read again when it is refused. */
+static void put_rts_back(const struct vmo_rx *rx, const char *rts)
+{
+	if (rx->to.contiguous && !rx->landing)
+		memcpy(rx->buf, rts, VMO_RTS_BYTES);
+}
+
+/* Lock held; let go during the copy. `surely`: whatever it takes. */
+static void pull_op(struct vmo_op *op, struct vmo_peer *peer, const char *rts, bool surely)
+{
+	int rc = 0;
+
+	op->pulling = true;
+	vmo_leave();
+	if (surely)
+		vmo_pull_surely(&op->rx, peer, rts, &op->bytes, &op->error);
+	else if ((rc = vmo_pull(&op->rx, peer, rts, &op->bytes, &op->error)))
+		put_rts_back(&op->rx, rts);
+	vmo_enter();
+	op->pulling = false;
+	op->pulled = rc == 0;
+}
+
+static void deliver_landing(struct vmo_op *op, const MPI_Status *status)
+{
+	op->error = vmo_landing_deliver(&op->rx, status);
+	shim.mpi.Get_elements_x((MPI_Status *)(uintptr_t)status, MPI_BYTE, &op->bytes);
+	op->pulled = true;
+}
+
+/* True: it let go of the lock. */
+static bool settle(struct vmo_op *op, const MPI_Status *status, bool surely)
 {
 	char rts[VMO_RTS_BYTES];
+
+	if (op->pulled || op->delivered || is_cancelled(status))
+		return false;
+	op->source = status->MPI_SOURCE;
+	op->tag = status->MPI_TAG;
+	struct vmo_peer *peer = vmo_rx_rts(&op->rx, status, rts);
+	if (peer)
+		pull_op(op, peer, rts, surely);
+	else if (op->rx.landing)
+		deliver_landing(op, status);
+	return peer != NULL;
+}
+
+bool vmo_recv_poll(struct vmo_op *op)
+{
 	MPI_Status status;
 	int flag = 0;
 
@@ -173,8 +215,7 @@ bool vmo_recv_poll(struct vmo_op *op)
 	if (shim.mpi.Request_get_status(op->handle, &flag, &status) != MPI_SUCCESS || !flag)
 		return false;
 	unlist(op);	/* its one message is here: no more polls */
-	struct vmo_peer *peer = vmo_rx_rts(&op->rx, &status, rts);
-	return peer && pull_op(op, peer, rts, &status, false);
+	return settle(op, &status, false);
 }
 
 /* Nobody else may still be copying for this op. */
@@ -187,39 +228,46 @@ static void await_pull(struct vmo_op *op)
 	}
 }
 
-static bool is_cancelled(const MPI_Status *status)
+void vmo_recv_settle(struct vmo_op *op, const MPI_Status *status)
 {
-	int cancelled = 0;
+	await_pull(op);
+	settle(op, status, true);
+}
 
-	shim.mpi.Test_cancelled((MPI_Status *)(uintptr_t)status, &cancelled);
-	return cancelled;
+/* A persistent request stays; of another one MPI may give the handle out again at once. */
+static bool goes_with_handle(const struct vmo_op *op)
+{
+	return !op->persistent || op->orphan;
 }
 
 int vmo_recv_complete(struct vmo_op *op, MPI_Status *status)
 {
-	char rts[VMO_RTS_BYTES];
-	struct vmo_peer *peer;
 	int error = MPI_SUCCESS;
 
 	await_pull(op);
 	unlist(op);
-	if (!op->pulled && !op->delivered && !is_cancelled(status)) {
-		if ((peer = vmo_rx_rts(&op->rx, status, rts)))
-			pull_op(op, peer, rts, status, true);
-		else if (op->rx.landing)
-			error = vmo_landing_deliver(&op->rx, status);
-	}
+	if (goes_with_handle(op))
+		vmo_op_untrack(op);
+	settle(op, status, true);
 	if (op->pulled || op->delivered) {
 		vmo_status_set(status, op->source, op->tag, op->bytes);
 		error = op->error;
 	}
-	if (op->persistent && !op->orphan) {
-		op->started = op->pulled = op->delivered = false;
-		return error;
-	}
+	op->started = op->pulled = op->delivered = false;
+	if (goes_with_handle(op))
+		vmo_op_free(op);
+	return error;
+}
+
+void vmo_recv_failed(struct vmo_op *op)
+{
+	await_pull(op);
+	unlist(op);
+	op->started = false;
+	if (!goes_with_handle(op))
+		return;
 	vmo_op_untrack(op);
 	vmo_op_free(op);
-	return error;
 }
 
 int vmo_Recv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)

@@ -121,10 +121,12 @@ static int follow(struct vmo_rx *rx, bool may, int rc, MPI_Count sendcount, MPI_
 	if (rc == MPI_SUCCESS && vmo_send_eligible(sendcount, sendtype, dest, comm) &&
 	    shim.mpi.Type_size(sendtype, &size) == MPI_SUCCESS)
 		vmo_fall_through(VMO_R_partner_call, (uint64_t)size * (uint64_t)sendcount);
-	if (may && rc == MPI_SUCCESS)
+	if (may && rc == MPI_SUCCESS) {
 		vmo_recv_track(rx, *request, false);
-	else if (may)
+	} else if (may) {
+		vmo_landing_free(rx);
 		vmo_map_drop(rx->map);
+	}
 	return rc;
 }
 
@@ -133,7 +135,10 @@ int vmo_Isendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, int
 {
 	struct vmo_rx rx;
 	bool may = vmo_rx_may_rts(&rx, recvbuf, recvcount, recvtype, source, comm);
-	int rc = shim.mpi.Isendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype, source,
+	MPI_Count room = recvcount;
+	if (may)
+		vmo_landing_place(&rx, &recvbuf, &room, &recvtype);
+	int rc = shim.mpi.Isendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, (int)room, recvtype, source,
 	                            recvtag, comm, request);
 
 	vmo_count_call(Isendrecv);
@@ -146,6 +151,8 @@ int vmo_Isendrecv_c(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendt
 {
 	struct vmo_rx rx;
 	bool may = vmo_rx_may_rts(&rx, recvbuf, recvcount, recvtype, source, comm);
+	if (may)
+		vmo_landing_place(&rx, &recvbuf, &recvcount, &recvtype);
 	int rc = shim.mpi.Isendrecv_c(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
 	                              source, recvtag, comm, request);
 

@@ -173,6 +173,8 @@ void vmo_type_cleanup(void);
 /* false: invalid arguments; MPI itself shall say so. */
 bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out);
 bool vmo_type_contiguous(MPI_Datatype type);
+/* May an RTS be received into this type as it is? Else by a landing (mpi_landing.c). */
+bool vmo_type_takes_rts(MPI_Datatype type);
 /* Copies the first `bytes` of the buffer, in type map order, to `to`. MPI error code. */
 int vmo_pack_head(const void *buf, const struct vmo_layout *layout, void *to, size_t bytes);
 /* Whole message in and out. `bytes` may end within an element. MPI error code. */
@@ -237,12 +239,18 @@ struct vmo_op *vmo_recv_track(struct vmo_rx *rx, MPI_Request handle, bool persis
 int vmo_recv_complete(struct vmo_op *op, MPI_Status *status);
 /* Looks whether the RTS has come and pulls; lets go of the lock during the copy. True: it copied. */
 bool vmo_recv_poll(struct vmo_op *op);
+/* The native handle is complete with *status: the message gets where the user wants it, whatever it takes. */
+void vmo_recv_settle(struct vmo_op *op, const MPI_Status *status);
+/* MPI completed the native handle with an error: the op is done. */
+void vmo_recv_failed(struct vmo_op *op);
 /* A completed request that carries this result. */
 int vmo_request_done(MPI_Request *request, int source, int tag, MPI_Count bytes, int error);
 
 /* mpi_landing.c */
-/* Is a receive into this very buffer pending already? Then where to post another one, or NULL. */
+/* Where to post a receive instead of in its buffer, or NULL: there. */
 char *vmo_landing_for(const struct vmo_rx *rx);
+/* Where only the type counts: if it needs one, rx gets a landing, and *buf, *count and *type speak of that. */
+void vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type);
 void vmo_landing_index(struct vmo_op *op);
 void vmo_landing_unindex(struct vmo_op *op);
 /* The native receive brought a message, not an RTS: hands it to the user's buffer. MPI error code. */
