@@ -52,6 +52,7 @@ void vmo_op_untrack(struct vmo_op *op)
 {
 	if (op->handle != MPI_REQUEST_NULL && op->hh.tbl)
 		HASH_DEL(shim.by_handle, op);
+	op->hh.tbl = NULL;
 	if (op->kind == VMO_OP_SEND) {
 		DL_DELETE(shim.sends, op);
 	} else {
@@ -76,11 +77,16 @@ static bool finish_orphan(struct vmo_op *op)
 {
 	MPI_Request native = op->handle;	/* the table's key must outlive the native handle */
 	MPI_Status status;
-	int flag = 0;
+	int flag = 0, rc = shim.mpi.Test(&native, &flag, &status);
 
-	if (shim.mpi.Test(&native, &flag, &status) != MPI_SUCCESS || !flag)
+	if (rc != MPI_SUCCESS)
+		vmo_recv_failed(op);
+	else if (flag)
+		vmo_recv_complete(op, &status);
+	else
 		return false;
-	vmo_recv_complete(op, &status);
+	if (native != MPI_REQUEST_NULL)		/* a persistent one */
+		shim.mpi.Request_free(&native);
 	return true;
 }
 

@@ -14,7 +14,10 @@ static int look(struct vmo_op *op, MPI_Request request, int *flag, MPI_Status *s
 	int rc = shim.mpi.Request_get_status(request, flag, &own);
 	/* a send's op may be gone by now; a receive's is not */
 	op = vmo_op_find(request);
-	if (op && op->kind == VMO_OP_RECV && *flag && (op->pulled || op->delivered))
+	bool receive = rc == MPI_SUCCESS && *flag && op && op->kind == VMO_OP_RECV;
+	if (receive && (!op->persistent || op->started))
+		vmo_recv_settle(op, &own);
+	if (receive && (op->pulled || op->delivered))
 		vmo_status_set(&own, op->source, op->tag, op->bytes);
 	if (*flag && status != MPI_STATUS_IGNORE)
 		vmo_status_copy(status, &own);

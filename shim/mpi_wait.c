@@ -81,6 +81,15 @@ static int finish(struct batch *b, int i, MPI_Status *status)
 	return vmo_raise(comm, vmo_recv_complete(op, status));
 }
 
+/* Entry i is natively complete with an error (MPI itself truncated its message, say). Inside. */
+static void forget(struct batch *b, int i)
+{
+	struct vmo_op *op = vmo_op_find(b->key[i]);
+
+	if (op && op->kind == VMO_OP_RECV && (op->persistent || b->request[i] != b->key[i]))
+		vmo_recv_failed(op);
+}
+
 /* The sends among the array are waited for: their patience runs. Inside. */
 static void advance_sends(struct batch *b)
 {
@@ -109,7 +118,9 @@ static int single(MPI_Request *request, int *flag, MPI_Status *status, struct ba
 	vmo_enter();
 	advance_sends(b);
 	int rc = shim.mpi.Test(request, flag, &b->status[0]);
-	if (*flag && rc == MPI_SUCCESS)
+	if (rc != MPI_SUCCESS)
+		forget(b, 0);
+	else if (*flag)
 		rc = finish(b, 0, &b->status[0]);
 	vmo_leave();
 	if (*flag && status != MPI_STATUS_IGNORE)
@@ -172,6 +183,7 @@ static int complete_some(struct batch *b, int *got)
 	advance_sends(b);
 	int delivered = find_delivered(b);
 	int rc = MPI_SUCCESS;
+	*got = 0;
 	if (delivered >= 0) {
 		*got = 1;
 		b->index[0] = delivered;
@@ -185,6 +197,8 @@ static int complete_some(struct batch *b, int *got)
 		int error = reported(rc, &b->status[k]);
 		if (error == MPI_SUCCESS)
 			error = finish(b, b->index[k], &b->status[k]);
+		else
+			forget(b, b->index[k]);
 		b->status[k].MPI_ERROR = error;
 		bad |= error != MPI_SUCCESS;
 	}
@@ -283,6 +297,8 @@ static int testall(struct batch *b, int *flag, MPI_Status *statuses)
 		int error = reported(rc, &b->status[i]);
 		if (error == MPI_SUCCESS)
 			error = finish(b, i, &b->status[i]);
+		else
+			forget(b, i);
 		b->status[i].MPI_ERROR = error;
 		bad |= error != MPI_SUCCESS;
 	}
@@ -313,6 +329,7 @@ static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
 	vmo_enter();
 	advance_sends(b);
 	int delivered = find_delivered(b), rc = MPI_SUCCESS;
+	*index = MPI_UNDEFINED;
 	if (delivered >= 0) {
 		*flag = 1;
 		*index = delivered;
@@ -320,8 +337,12 @@ static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
 	} else {
 		rc = shim.mpi.Testany(b->n, b->request, index, flag, &b->status[0]);
 	}
-	if (*flag && rc == MPI_SUCCESS && *index != MPI_UNDEFINED)
-		rc = finish(b, *index, &b->status[0]);
+	if (*index >= 0 && *index < b->n) {
+		if (rc != MPI_SUCCESS)
+			forget(b, *index);
+		else if (*flag)
+			rc = finish(b, *index, &b->status[0]);
+	}
 	vmo_leave();
 	if (*flag && status != MPI_STATUS_IGNORE)
 		vmo_status_copy(status, &b->status[0]);
