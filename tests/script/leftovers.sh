@@ -9,14 +9,16 @@ if [ "$1" != inside ]; then
 	unshare -m true 2>/dev/null || { echo "$me: skipped: no new mount namespace (needs root)"; exit 77; }
 	exec unshare -m "$0" inside
 fi
-mount -t tmpfs tmpfs /dev/shm || exit 1
-unset TMPDIR XENEMU_DIR
+# What is tested moves to /mnt: it may be below /tmp.
 top=${VMO_ROOT:-$(cd "$(dirname "$0")/../.." && pwd)}
-case $(cd "$top" && cd "${VMO_BUILD:-build}" 2>/dev/null && pwd) in
-/tmp/*) ;;
-*) mount -t tmpfs tmpfs /tmp || exit 1 ;;
-esac
-. "$(dirname "$0")/job.inc"
+mount -t tmpfs tmpfs /mnt && mkdir /mnt/build /mnt/script || exit 1
+cp "$(dirname "$0")"/*.inc "$(dirname "$0")"/leftovers.c /mnt/script/
+cp "$(cd "$top" && cd "${VMO_BUILD:-build}" 2>/dev/null && pwd)"/*.so /mnt/build/ 2>/dev/null
+export VMO_ROOT=/mnt VMO_BUILD=build
+unset TMPDIR XENEMU_DIR
+cd / && mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /tmp || exit 1
+here=/mnt/script
+. /mnt/script/job.inc
 command -v mpicc.mpich >/dev/null || command -v mpicc.openmpi >/dev/null || skip "no MPI compiler"
 seconds=30
 unset XENEMU_DIR	# the default: /dev/shm
@@ -24,7 +26,7 @@ export LEFTOVERS_TEST=$$
 
 # Names in /dev/shm and /tmp, with all numbers as N.
 names() {
-	find /dev/shm /tmp -mindepth 1 ! -path "$work*" ! -path "$build*" 2>/dev/null |
+	find /dev/shm /tmp -mindepth 1 ! -path "$work*" 2>/dev/null |
 		sed 's/[0-9a-f]*[0-9][0-9a-f]*/N/g' | LC_ALL=C sort -u
 }
 
@@ -64,7 +66,7 @@ ends() {
 # While ranks run, what the library made is nobody else's.
 while_running() {
 	[ $start = job ] || return 0
-	open=$(find /dev/shm /tmp \( -name '*vmo*' -o -name 'xenemu*' \) -type f -perm /077 ! -path "$work*" ! -path "$build*")
+	open=$(find /dev/shm /tmp \( -name '*vmo*' -o -name 'xenemu*' \) -type f -perm /077 ! -path "$work*")
 	[ -z "$open" ] || fail "$what: others may open $open"
 	[ -n "$(find /dev/shm -name 'xenemu-*' -perm 600)" ] || fail "$what: no registry seen; this test looks in vain"
 }
