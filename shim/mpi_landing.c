@@ -74,20 +74,30 @@ char *vmo_landing_for(const struct vmo_rx *rx)
 
 void vmo_landing_index(struct vmo_op *op)
 {
-	struct vmo_op *other = NULL;
+	struct vmo_op *first = NULL;
 
-	HASH_FIND(by_buffer, shim.by_buffer, &op->rx.buf, sizeof op->rx.buf, other);
-	if (other)
-		return;
-	HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof op->rx.buf, op);
+	HASH_FIND(by_buffer, shim.by_buffer, &op->rx.buf, sizeof op->rx.buf, first);
+	if (!first)
+		HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof op->rx.buf, op);
+	DL_APPEND2(first, op, same_prev, same_next);
 	op->indexed = true;
 }
 
+/* While any is pending there, no other may be posted into the buffer itself: one of them may be there already. */
 void vmo_landing_unindex(struct vmo_op *op)
 {
-	if (op->indexed)
-		HASH_DELETE(by_buffer, shim.by_buffer, op);
+	struct vmo_op *first = NULL;
+
+	if (!op->indexed)
+		return;
 	op->indexed = false;
+	HASH_FIND(by_buffer, shim.by_buffer, &op->rx.buf, sizeof op->rx.buf, first);
+	if (first == op)
+		HASH_DELETE(by_buffer, shim.by_buffer, op);
+	bool was_first = first == op;
+	DL_DELETE2(first, op, same_prev, same_next);
+	if (was_first && first)
+		HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof first->rx.buf, first);
 }
 
 int vmo_landing_deliver(struct vmo_rx *rx, const MPI_Status *status)

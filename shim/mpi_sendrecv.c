@@ -31,6 +31,11 @@ static int sendrecv(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendt
                     MPI_Comm comm, MPI_Status *status)
 {
 	MPI_Request receive, send;
+
+	if (source == MPI_PROC_NULL) {	/* MPICH's nonblocking receive has a wrong status then */
+		int sent = vmo_send(sendbuf, sendcount, sendtype, dest, sendtag, comm, 'S');
+		return sent == MPI_SUCCESS ? vmo_real_recv(recvbuf, recvcount, recvtype, source, recvtag, comm, status) : sent;
+	}
 	int rc = vmo_irecv(recvbuf, recvcount, recvtype, source, recvtag, comm, &receive);
 
 	if (rc != MPI_SUCCESS)

@@ -85,8 +85,9 @@ enum vmo_op_kind { VMO_OP_RECV, VMO_OP_SEND };
 struct vmo_op {
 	UT_hash_handle hh;
 	MPI_Request handle;		/* key */
-	UT_hash_handle by_buffer;	/* receives, by rx.buf */
-	bool indexed;			/* in shim.by_buffer */
+	UT_hash_handle by_buffer;	/* receives, by rx.buf: the first of those pending there */
+	struct vmo_op *same_next, *same_prev;	/* those */
+	bool indexed;			/* among those */
 	struct vmo_op *next, *prev;	/* in shim.recvs or shim.sends */
 	enum vmo_op_kind kind;
 	bool orphan;			/* the user freed the request: completed here */
