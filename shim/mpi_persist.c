@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Persistent receives: one op for the life of the request; each start expects one message.
- * (Persistent sends are MPI's own: MPI_Send_init is not intercepted and carries plain data.)
+ * Persistent sends are MPI's own and carry plain data: large ones are only counted, at each start.
  */
 #include "mpi_shim.h"
 
@@ -72,7 +72,9 @@ static int start(MPI_Request *request)
 
 	vmo_enter();
 	struct vmo_op *op = vmo_op_find(*request);
-	if (op && op->persistent && !start_held(op)) {
+	if (op && op->kind == VMO_OP_PERSISTENT_SEND) {
+		vmo_fall_through(VMO_R_persistent_mode, (uint64_t)op->bytes);
+	} else if (op && op->persistent && !start_held(op)) {
 		op->started = op->listed = true;
 		DL_APPEND(shim.recvs, op);
 	}
@@ -99,3 +101,88 @@ int vmo_Startall(int count, MPI_Request *requests)
 		rc = start(&requests[i]);
 	return rc;
 }
+
+static int count_starts(int rc, MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_layout from;
+	struct vmo_op *op;
+
+	if (rc != MPI_SUCCESS || !vmo_send_eligible(count, type, dest, comm) || !vmo_layout_of(count, type, &from) ||
+	    !(op = vmo_op_new(VMO_OP_PERSISTENT_SEND)))
+		return rc;
+	op->handle = *request;
+	op->persistent = true;
+	op->bytes = from.bytes;
+	vmo_enter();
+	vmo_op_track(op);
+	vmo_leave();
+	return rc;
+}
+
+
+int vmo_Send_init(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                  MPI_Request *request)
+{
+	vmo_count_call(Send_init);
+	return count_starts(shim.mpi.Send_init(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
+	                    request);
+}
+
+int vmo_Ssend_init(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                   MPI_Request *request)
+{
+	vmo_count_call(Ssend_init);
+	return count_starts(shim.mpi.Ssend_init(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
+	                    request);
+}
+
+int vmo_Rsend_init(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                   MPI_Request *request)
+{
+	vmo_count_call(Rsend_init);
+	return count_starts(shim.mpi.Rsend_init(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
+	                    request);
+}
+
+int vmo_Bsend_init(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                   MPI_Request *request)
+{
+	vmo_count_call(Bsend_init);
+	return count_starts(shim.mpi.Bsend_init(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
+	                    request);
+}
+
+#if MPI_VERSION >= 4
+
+int vmo_Send_init_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                    MPI_Request *request)
+{
+	vmo_count_call(Send_init_c);
+	return count_starts(shim.mpi.Send_init_c(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
+	                    request);
+}
+
+int vmo_Ssend_init_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                     MPI_Request *request)
+{
+	vmo_count_call(Ssend_init_c);
+	return count_starts(shim.mpi.Ssend_init_c(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
+	                    request);
+}
+
+int vmo_Rsend_init_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                     MPI_Request *request)
+{
+	vmo_count_call(Rsend_init_c);
+	return count_starts(shim.mpi.Rsend_init_c(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
+	                    request);
+}
+
+int vmo_Bsend_init_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                     MPI_Request *request)
+{
+	vmo_count_call(Bsend_init_c);
+	return count_starts(shim.mpi.Bsend_init_c(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
+	                    request);
+}
+#endif

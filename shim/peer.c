@@ -320,7 +320,9 @@ static void explain(struct start *s)
 		other_vm += vm;
 		other_options += vm && (s->hello[r].digest != self->digest || s->hello[r].version != self->version);
 	}
-	if (other_options)
+	if (e->ranks == 1)
+		snprintf(e->why, sizeof e->why, "the job has only one rank");
+	else if (other_options)
 		snprintf(e->why, sizeof e->why, "ranks differ in VMONECOPY_XEN or in the version of libvmonecopy; set them alike on all");
 	else if (other_vm)
 		snprintf(e->why, sizeof e->why, "no other VM of this job is on this host");
