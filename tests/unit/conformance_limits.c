@@ -29,12 +29,13 @@ static void other_process(struct peer *process, uint32_t want)
 /* All that the domain may have, in one run. */
 static void fill(int fd)
 {
-	uint32_t limit = limit_pages(), *refs = malloc(limit * sizeof *refs), one;
+	uint32_t limit = limit_pages(), *refs, one;
 	uint64_t index, part, other;
 	xengntshr_handle *shr, *second;
 	struct peer process;
 
 	spawn_beside(&process, beside); /* first: it may not inherit what is opened here */
+	CHECK((refs = malloc(limit * sizeof *refs)), "memory");
 	shr = xen.xengntshr_open(NULL, 0);
 	second = xen.xengntshr_open(NULL, 0);
 	other_process(&process, 0);

@@ -12,7 +12,7 @@ static void listener(uintptr_t address, size_t bytes, enum vmo_release how)
 
 int main(void)
 {
-	char *at = map_anonymous(MIB), *volatile chunk = malloc(MIB);
+	char *at = map_anonymous(MIB), *volatile chunk;
 	volatile size_t odd = 1;
 
 	alarm(20);
@@ -20,6 +20,7 @@ int main(void)
 		printf("SKIP: free() or another function is not the hooked one (a sanitizer's?)\n");
 		return 77;
 	}
+	chunk = malloc(MIB);
 	vmo_memhook_table.listener = listener;
 	vmo_memhook_table.end = UINTPTR_MAX;
 	errno = 0;

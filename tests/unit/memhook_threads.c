@@ -72,5 +72,6 @@ static const char *scenario(struct setup *s)
 
 int main(void)
 {
+	need_libc_malloc();	/* without the hooks, messages of freed memory are wrong indeed */
 	return subst_test(100, scenario);
 }
