@@ -8,7 +8,7 @@
  *   mpi_type.c   count x datatype -> bytes; packing
  *   mpi_op.c     requests that the shim must know about; progress
  *   mpi_send.c   sends        mpi_recv.c  receives        mpi_pull.c  what an RTS leads to
- *   mpi_persist.c persistent receives                     mpi_landing.c  receives that share a buffer
+ *   mpi_persist.c persistent requests                     mpi_landing.c  receives that share a buffer
  *   mpi_probe.c  probes and matched receives               mpi_held.c  messages that a probe took in
  *   mpi_wait.c   completion   mpi_request.c  one request  mpi_sendrecv.c  the combined calls
  *
@@ -80,7 +80,7 @@ struct vmo_rx {
 	struct vmo_comm_map *map;	/* a reference */
 };
 
-enum vmo_op_kind { VMO_OP_RECV, VMO_OP_SEND };
+enum vmo_op_kind { VMO_OP_RECV, VMO_OP_SEND, VMO_OP_PERSISTENT_SEND };
 
 struct vmo_op {
 	UT_hash_handle hh;
