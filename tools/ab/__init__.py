@@ -3,7 +3,8 @@
 
     command.py  options, and the order of things
     modes.py    what is compared (data), and how each MPI is started
-    paths.py    where the two ranks are: network namespaces, loopback; room for real virtual machines
+    paths.py    where the two ranks are: network namespaces, loopback
+    guests.py   or two guests of a real Xen: all jobs in one boot (guests.sh), judged afterwards
     measure.py  the interleaved runs, their retries, the samples
     jobs.py     one process with a time limit, and nothing left of it
     report.py   medians, table, JSON

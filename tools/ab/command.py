@@ -16,13 +16,14 @@ import os
 import sys
 import time
 
-from . import CannotRun, WrongResult, jobs, machine, measure, modes, paths, report
+from . import CannotRun, WrongResult, guests, jobs, machine, measure, modes, paths, report
 
 SUMMARY = "measure a program with and without the library, side by side"
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 DEFAULT_SIZES = "4K,16K,64K,256K,1M,4M,16M"
 QUICK = {"sizes": "64K,1M", "reps": 2, "ms": 20, "limit": 60}
-USUAL = {"sizes": DEFAULT_SIZES, "reps": 3, "ms": 50, "limit": 60}
+USUAL = {"sizes": DEFAULT_SIZES, "reps": 3, "ms": 50, "limit": 60, "warm": 20, "window": 16}
+XEN = {"sizes": "4K,16K,64K,256K,1M,4M", "reps": 3, "ms": 20, "limit": 60, "warm": 4, "window": 16}
 
 
 def add_options(parser):
@@ -32,12 +33,14 @@ def add_options(parser):
     add("--sizes", metavar="LIST", help=f"message sizes, by comma, suffixes K and M ({DEFAULT_SIZES})")
     add("--reps", type=int, metavar="N", help=f"repetitions ({USUAL['reps']})")
     add("--ms", type=int, metavar="N", help=f"least milliseconds per measurement ({USUAL['ms']})")
-    add("--warm", type=int, default=20, metavar="N", help="messages before the first measured one (%(default)s)")
+    add("--warm", type=int, metavar="N", help=f"messages before the first measured one ({USUAL['warm']})")
+    add("--window", type=int, metavar="N", help=f"messages under way at once when streaming ({USUAL['window']})")
     add("--limit", type=int, metavar="SECONDS", help=f"time limit of one job ({USUAL['limit']}); it is tried twice")
     add("--quick", action="store_true", help=f"for a quick look: sizes {QUICK['sizes']}, {QUICK['reps']} repetitions")
     add("--modes", metavar="NAMES", help="of tcp, onecopy, shm, memcpy, by comma (all)")
-    add("--path", choices=("auto", "veth", "loopback"), default="auto",
-        help="between the ranks: network namespaces joined by a veth pair (root), or loopback")
+    add("--path", choices=("auto", "veth", "loopback", "xen"), default="auto",
+        help="between the ranks: network namespaces joined by a veth pair (root), loopback, or two guests of a real "
+             "Xen on an emulated CPU (tools/xenlab; 5 to 7 minutes; has defaults of its own)")
     add("--stamp", choices=("words", "whole"), default="words",
         help="what the sender rewrites before each message: some words of each page range, or all of it")
     add("--stream-recv", choices=("distinct", "same"), default="distinct",
@@ -61,7 +64,8 @@ def parse_size(text):
 
 def settle(options):
     """Fill in defaults, which --quick changes, and look at what was given."""
-    for name, value in (QUICK if options.quick else USUAL).items():
+    usual = XEN if options.path == "xen" else USUAL
+    for name, value in ({**usual, **QUICK} if options.quick else usual).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
         elif getattr(options, name) in (0, ""):
@@ -72,15 +76,15 @@ def settle(options):
 
 
 def chosen_modes(options):
-    """Mode objects, in the order of modes.MODES."""
-    names = options.modes.split(",") if options.modes else [mode.name for mode in modes.MODES]
-    unknown = set(names) - {mode.name for mode in modes.MODES}
+    """Mode objects, in the order of modes.MODES. Guests share no memory but by grants: no mode shm there."""
+    there = [mode for mode in modes.MODES if options.path != "xen" or mode.apart or not mode.mpi]
+    names = options.modes.split(",") if options.modes else [mode.name for mode in there]
+    unknown = set(names) - {mode.name for mode in there}
     if unknown:
-        raise CannotRun(f"--modes: {', '.join(sorted(unknown))}: there are "
-                        f"{', '.join(mode.name for mode in modes.MODES)}")
-    if options.json and len(set(names)) != len(modes.MODES):
+        raise CannotRun(f"--modes: {', '.join(sorted(unknown))}: there are {', '.join(mode.name for mode in there)}")
+    if options.json and len(set(names)) != len(there):
         raise CannotRun("--json wants all modes: leave --modes away")
-    return [mode for mode in modes.MODES if mode.name in names]
+    return [mode for mode in there if mode.name in names]
 
 
 def need_library(options, chosen, threshold):
@@ -105,25 +109,54 @@ def remove_old(path):
             os.unlink(path)
 
 
-def compare(options, path, mpis, chosen, threshold, proof_size):
-    """Measure, print, write. Raises WrongResult where no ratio may be shown for a size that should have one."""
-    conditions = machine.conditions(mpis, path, options)
-    runner = measure.Runner(options, path)
-    start = time.monotonic()
-    measure.prove_one_copy(runner, mpis, chosen, proof_size)
-    print("\n".join(["vmonecopy ab", *report.head_lines(conditions, chosen, path.notes)]), flush=True)
-    rows = report.make_rows(options, mpis, measure.measure(runner, mpis, chosen), threshold)
-    notes = [f"took {time.monotonic() - start:.0f} s, load {machine.load():.2f} at the end"]
-    notes += runner.incidents()
-    print("\n".join(report.table_lines(rows, mpis, chosen, notes)), flush=True)
-    empty = [row for row in rows if proof_size and not row.carried]
+def present(options, path, mpis, chosen, found):
+    """Table, JSON. Raises WrongResult where no ratio may be shown for a size that should have one."""
+    rows = report.make_rows(options, mpis, found["samples"], found["threshold"])
+    print("\n".join(report.table_lines(rows, mpis, chosen, found["notes"])), flush=True)
+    empty = [row for row in rows if found["proof_size"] and not row.carried]
     if empty:
         raise WrongResult("no speed-up to show where the library carried no bytes: "
                           + ", ".join(f"{row.mpi} {report.size_text(row.size)}" for row in empty))
     if options.json:
-        extra = {"conditions": conditions, "notes": list(path.notes) + notes, "path": path.name,
-                 "threshold_bytes": threshold, "repetitions": options.reps}
+        extra = {"conditions": found["conditions"], "notes": list(path.notes) + found["notes"], "path": path.name,
+                 "threshold_bytes": found["threshold"], "repetitions": found["repetitions"]}
         report.write_json(options.json, rows, extra, path.emulated)
+
+
+def print_head(conditions, chosen, path):
+    """Above the table."""
+    print("\n".join(["vmonecopy ab", *report.head_lines(conditions, chosen, path.notes)]), flush=True)
+
+
+def time_note(start):
+    """How long it took, under which load."""
+    return f"took {time.monotonic() - start:.0f} s, load {machine.load():.2f} at the end"
+
+
+def compare(options, path, mpis, chosen, threshold, proof_size):
+    """On one kernel: measure, print, write."""
+    conditions = machine.conditions(mpis, path, options)
+    runner = measure.Runner(options, path)
+    start = time.monotonic()
+    measure.prove_one_copy(runner, mpis, chosen, proof_size)
+    print_head(conditions, chosen, path)
+    samples = measure.measure(runner, mpis, chosen)
+    present(options, path, mpis, chosen, {
+        "samples": samples, "conditions": conditions, "threshold": threshold, "proof_size": proof_size,
+        "repetitions": options.reps, "notes": [time_note(start), *runner.incidents()]})
+
+
+def compare_on_xen(options, mpis, chosen, threshold, proof_size):
+    """In two guests: the same, but all is measured in one boot before the first line is printed."""
+    path = guests.Guests()
+    common = machine.conditions(mpis, path, options)
+    start = time.monotonic()
+    samples, notes = guests.measured(options, path, mpis, chosen)
+    conditions = guests.conditions(common, path, options)
+    print_head(conditions, chosen, path)
+    present(options, path, mpis, chosen, {
+        "samples": samples, "conditions": conditions, "threshold": threshold, "proof_size": proof_size,
+        "repetitions": path.repetitions, "notes": [time_note(start), *notes]})
 
 
 def run(options):
@@ -137,6 +170,9 @@ def run(options):
     for mpi in mpis:
         modes.bench_command(options.build, mpi.name, ())
     jobs.catch_signals()
+    if options.path == "xen":
+        compare_on_xen(options, mpis, chosen, threshold, proof_size)
+        return
     with contextlib.ExitStack() as stack:
         path, remark = paths.choose(options.path)
         stack.push(path)

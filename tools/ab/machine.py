@@ -49,6 +49,6 @@ def conditions(mpis, path, options):
         "cache": f"warm: pages touched, mappings kept; the sender rewrites {touch} before each message, in the measured time",
         "repetitions": f"{options.reps}, modes interleaved; at least {options.ms} ms and 20 messages each, in batches",
         "checked": "each message at head, tail and page-strided words; whole buffers before and after each batch",
-        "streaming": "windows of 16 MPI_Isend (64 MiB at most) from one buffer into " +
+        "streaming": f"windows of {options.window} MPI_Isend (64 MiB at most) from one buffer into " +
                      ("one buffer" if options.stream_recv == "same" else "as many buffers") + ", each acknowledged",
     }

@@ -85,9 +85,7 @@ class Runner:
 
     def command(self, mode, mpi, size):
         """(command line, environment) of one job."""
-        arguments = ["--sizes", str(size), "--ms", str(self.options.ms), "--warm", str(self.options.warm),
-                     "--stamp", self.options.stamp, "--stream-recv", self.options.stream_recv, *mode.bench_options]
-        bench = bench_command(self.options.build, mpi.name, arguments)
+        bench = bench_command(self.options.build, mpi.name, bench_arguments(self.options, mode, size))
         if not mode.mpi:
             return bench, self.base_environment()
         environment = {**self.base_environment(), **mpi.environment(mode, self.path)}
@@ -165,15 +163,27 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-def plan(options, mpis, modes):
-    """All jobs in order: (mode, mpi, size). A mode without MPI runs once for all MPIs."""
+def plan_of_repetitions(options, mpis, modes):
+    """All jobs in order: (repetition, mode, mpi, size). A mode without MPI runs once for all MPIs."""
     for repetition in range(options.reps):
         for size in options.sizes:
             for mpi in mpis:
                 first = repetition % len(modes)
                 for mode in modes[first:] + modes[:first]:
                     if mode.mpi or mpi is mpis[0]:
-                        yield mode, mpi, size
+                        yield repetition, mode, mpi, size
+
+
+def plan(options, mpis, modes):
+    """The same, without the number of the repetition."""
+    for _, mode, mpi, size in plan_of_repetitions(options, mpis, modes):
+        yield mode, mpi, size
+
+
+def bench_arguments(options, mode, size):
+    """What vmobench is told."""
+    return ["--sizes", str(size), "--ms", str(options.ms), "--warm", str(options.warm), "--stamp", options.stamp,
+            "--stream-recv", options.stream_recv, "--window", str(options.window), *mode.bench_options]
 
 
 def measure(runner, mpis, modes):

@@ -7,7 +7,7 @@ A path is a context manager with
     enter(command)    the command line that starts the launcher where it belongs
     shim_environment  what the library needs to know about this place
     notes             what a reader must know about figures taken here
-Two real virtual machines would be one more class here.
+Two guests of a real Xen are in guests.py, for all their jobs run in one boot.
 """
 import os
 import shlex

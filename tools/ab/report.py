@@ -124,11 +124,16 @@ def align(table):
                       for i, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in table]
 
 
+def _rivals(modes):
+    """What one-copy is compared with."""
+    return [mode for mode in ("tcp", "shm") if mode in modes]
+
+
 def latency_table(rows, modes):
     """Cells of the latency table of one MPI."""
-    head = ["latency, us"] + modes + ["tcp/onecopy", "shm/onecopy", "one-copy bytes"]
+    head = ["latency, us"] + modes + [f"{rival}/onecopy" for rival in _rivals(modes)] + ["one-copy bytes"]
     return [head] + [[size_text(row.size)] + [_latency_cell(row, mode) for mode in modes]
-                     + [_speed_up_cell(row, "tcp"), _speed_up_cell(row, "shm"), _share(row)] for row in rows]
+                     + [_speed_up_cell(row, rival) for rival in _rivals(modes)] + [_share(row)] for row in rows]
 
 
 def bandwidth_table(rows, modes):
@@ -136,9 +141,9 @@ def bandwidth_table(rows, modes):
     def ratio(row, over):
         return _ratio(quotient(row.mbps("onecopy"), row.mbps(over)))
 
-    head = ["bandwidth, MB/s"] + modes + ["onecopy/tcp", "onecopy/shm"]
+    head = ["bandwidth, MB/s"] + modes + [f"onecopy/{rival}" for rival in _rivals(modes)]
     return [head] + [[size_text(row.size)] + [_number(row.mbps(mode)) for mode in modes]
-                     + [ratio(row, "tcp"), ratio(row, "shm")] for row in rows]
+                     + [ratio(row, rival) for rival in _rivals(modes)] for row in rows]
 
 
 def share_notes(rows):

@@ -103,10 +103,12 @@ struct lane {
 };
 static struct lane *lane; /* [2], by writer */
 
+static long spin_turns = 20000; /* on one core only: none */
+
 static void await(_Atomic long *counter, long least)
 {
 	for (long turns = 0; atomic_load_explicit(counter, memory_order_acquire) < least; turns++)
-		if (turns > 20000)
+		if (turns >= spin_turns)
 			sched_yield(); /* one core only, or a late peer */
 }
 

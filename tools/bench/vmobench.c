@@ -455,6 +455,8 @@ static long run_memory(const cpu_set_t *allowed)
 	pair.recv = memory_recv;
 	pair.agree = memory_agree;
 	pair.add = memory_add;
+	if (CPU_COUNT(allowed) == 1)
+		spin_turns = 0;
 	wrong = measure_all();
 	if (child > 0)
 		waitpid(child, NULL, 0);
