@@ -244,10 +244,10 @@ int vmo_recv_complete(struct vmo_op *op, MPI_Status *status)
 {
 	int error = MPI_SUCCESS;
 
-	await_pull(op);
 	unlist(op);
 	if (goes_with_handle(op))
 		vmo_op_untrack(op);
+	await_pull(op);
 	settle(op, status, true);
 	if (op->pulled || op->delivered) {
 		vmo_status_set(status, op->source, op->tag, op->bytes);
@@ -261,13 +261,13 @@ int vmo_recv_complete(struct vmo_op *op, MPI_Status *status)
 
 void vmo_recv_failed(struct vmo_op *op)
 {
-	await_pull(op);
 	unlist(op);
+	if (goes_with_handle(op))
+		vmo_op_untrack(op);
+	await_pull(op);
 	op->started = false;
-	if (!goes_with_handle(op))
-		return;
-	vmo_op_untrack(op);
-	vmo_op_free(op);
+	if (goes_with_handle(op))
+		vmo_op_free(op);
 }
 
 int vmo_Recv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)

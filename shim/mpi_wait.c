@@ -20,9 +20,11 @@ struct batch {
 	MPI_Request *key;		/* what they were before MPI set them to MPI_REQUEST_NULL */
 	MPI_Status *status;		/* own, one each */
 	int *index;
+	struct vmo_op **op;		/* the receives among those that MPI completed */
 	MPI_Request small_key[SMALL];
 	MPI_Status small_status[SMALL];
 	int small_index[SMALL];
+	struct vmo_op *small_op[SMALL];
 	void *large;
 };
 
@@ -33,14 +35,16 @@ static bool batch_open(struct batch *b, int n, MPI_Request *request)
 	b->key = b->small_key;
 	b->status = b->small_status;
 	b->index = b->small_index;
+	b->op = b->small_op;
 	b->large = NULL;
 	if (n > SMALL) {
-		b->large = malloc((size_t)n * (sizeof *b->key + sizeof *b->status + sizeof *b->index));
+		b->large = malloc((size_t)n * (sizeof *b->key + sizeof *b->status + sizeof *b->index + sizeof *b->op));
 		if (!b->large)
 			return false;
-		b->status = b->large;
-		b->key = (MPI_Request *)(void *)(b->status + n);
-		b->index = (int *)(void *)(b->key + n);
+		b->op = b->large;
+		b->key = (MPI_Request *)(void *)(b->op + n);
+		b->status = (MPI_Status *)(void *)(b->key + n);
+		b->index = (int *)(void *)(b->status + n);
 	}
 	memcpy(b->key, request, (size_t)n * sizeof *request);
 	return true;
@@ -70,24 +74,35 @@ static MPI_Status *at(MPI_Status *statuses, int i)
 	return statuses == MPI_STATUSES_IGNORE ? NULL : &statuses[i];
 }
 
-/* Entry i is natively complete: what the shim has to add. MPI error code, raised. Inside. */
-static int finish(struct batch *b, int i, MPI_Status *status)
+/*
+ * Entry i is natively complete: its op, if it is a receive of the shim's. MPI may give its handle out again
+ * as soon as the lock is let go of, so all ops of a round are claimed before the first is finished. Inside.
+ */
+static struct vmo_op *claim(struct batch *b, int i, int error)
 {
 	struct vmo_op *op = vmo_op_find(b->key[i]);
 
-	if (!op || op->kind != VMO_OP_RECV || (op->persistent && !op->started && !op->delivered))
-		return MPI_SUCCESS;
-	MPI_Comm comm = op->rx.comm;
-	return vmo_raise(comm, vmo_recv_complete(op, status));
+	if (!op || op->kind != VMO_OP_RECV)
+		return NULL;
+	if (error == MPI_SUCCESS ? op->persistent && !op->started && !op->delivered
+	                         : !op->persistent && b->request[i] == b->key[i])
+		return NULL;	/* not active, or not complete */
+	if (!op->persistent)
+		vmo_op_untrack(op);
+	return op;
 }
 
-/* Entry i is natively complete with an error (MPI itself truncated its message, say). Inside. */
-static void forget(struct batch *b, int i)
+/* What the shim has to add. MPI error code, raised. Inside. */
+static int finish(struct vmo_op *op, int error, MPI_Status *status)
 {
-	struct vmo_op *op = vmo_op_find(b->key[i]);
-
-	if (op && op->kind == VMO_OP_RECV && (op->persistent || b->request[i] != b->key[i]))
+	if (!op)
+		return error;
+	if (error != MPI_SUCCESS) {	/* MPI itself truncated it, say */
 		vmo_recv_failed(op);
+		return error;
+	}
+	MPI_Comm comm = op->rx.comm;
+	return vmo_raise(comm, vmo_recv_complete(op, status));
 }
 
 /* The sends among the array are waited for: their patience runs. Inside. */
@@ -118,10 +133,8 @@ static int single(MPI_Request *request, int *flag, MPI_Status *status, struct ba
 	vmo_enter();
 	advance_sends(b);
 	int rc = shim.mpi.Test(request, flag, &b->status[0]);
-	if (rc != MPI_SUCCESS)
-		forget(b, 0);
-	else if (*flag)
-		rc = finish(b, 0, &b->status[0]);
+	if (*flag || rc != MPI_SUCCESS)
+		rc = finish(claim(b, 0, rc), rc, &b->status[0]);
 	vmo_leave();
 	if (*flag && status != MPI_STATUS_IGNORE)
 		vmo_status_copy(status, &b->status[0]);
@@ -193,12 +206,10 @@ static int complete_some(struct batch *b, int *got)
 		if (*got == MPI_UNDEFINED)
 			*got = -1;
 	}
+	for (int k = 0; k < *got; k++)
+		b->op[k] = claim(b, b->index[k], reported(rc, &b->status[k]));
 	for (int k = 0; k < *got; k++) {
-		int error = reported(rc, &b->status[k]);
-		if (error == MPI_SUCCESS)
-			error = finish(b, b->index[k], &b->status[k]);
-		else
-			forget(b, b->index[k]);
+		int error = finish(b->op[k], reported(rc, &b->status[k]), &b->status[k]);
 		b->status[k].MPI_ERROR = error;
 		bad |= error != MPI_SUCCESS;
 	}
@@ -293,12 +304,11 @@ static int testall(struct batch *b, int *flag, MPI_Status *statuses)
 	vmo_enter();
 	advance_sends(b);
 	int rc = shim.mpi.Testall(b->n, b->request, flag, b->status);
-	for (int i = 0; (*flag || rc == MPI_ERR_IN_STATUS) && i < b->n; i++) {
-		int error = reported(rc, &b->status[i]);
-		if (error == MPI_SUCCESS)
-			error = finish(b, i, &b->status[i]);
-		else
-			forget(b, i);
+	int done = *flag || rc == MPI_ERR_IN_STATUS ? b->n : 0;
+	for (int i = 0; i < done; i++)
+		b->op[i] = claim(b, i, reported(rc, &b->status[i]));
+	for (int i = 0; i < done; i++) {
+		int error = finish(b->op[i], reported(rc, &b->status[i]), &b->status[i]);
 		b->status[i].MPI_ERROR = error;
 		bad |= error != MPI_SUCCESS;
 	}
@@ -337,12 +347,8 @@ static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
 	} else {
 		rc = shim.mpi.Testany(b->n, b->request, index, flag, &b->status[0]);
 	}
-	if (*index >= 0 && *index < b->n) {
-		if (rc != MPI_SUCCESS)
-			forget(b, *index);
-		else if (*flag)
-			rc = finish(b, *index, &b->status[0]);
-	}
+	if (*index >= 0 && *index < b->n && (*flag || rc != MPI_SUCCESS))
+		rc = finish(claim(b, *index, rc), rc, &b->status[0]);
 	vmo_leave();
 	if (*flag && status != MPI_STATUS_IGNORE)
 		vmo_status_copy(status, &b->status[0]);
