@@ -123,14 +123,18 @@ bool vmo_map_may_rts(const struct vmo_comm_map *map, int source)
 	return source >= 0 && source < map->size && map->peer[source] && map->peer[source]->on;
 }
 
-int vmo_comm_setup(void)
+void vmo_comm_know(void)
 {
-	struct vmo_comm_map *map = new_map((int)shim.engine.ranks);
+	for (int r = 0; r < shim.world->size; r++)
+		set_peer(shim.world, r, r);
+}
+
+int vmo_comm_setup(int ranks)
+{
+	struct vmo_comm_map *map = new_map(ranks);
 
 	if (!map)
 		return -ENOMEM;
-	for (int r = 0; r < map->size; r++)
-		set_peer(map, r, r);
 	shim.world = map;
 	return shim.mpi.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, forget, &shim.comm_keyval, NULL) == MPI_SUCCESS
 	       ? 0 : -EIO;
@@ -138,7 +142,8 @@ int vmo_comm_setup(void)
 
 void vmo_comm_cleanup(void)
 {
-	shim.mpi.Comm_free_keyval(&shim.comm_keyval);
+	if (shim.comm_keyval != MPI_KEYVAL_INVALID)
+		shim.mpi.Comm_free_keyval(&shim.comm_keyval);
 	vmo_map_drop(shim.world);
 	shim.world = NULL;
 }

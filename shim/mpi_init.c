@@ -44,12 +44,19 @@ static bool start_engine(int rank, int ranks)
 {
 	char path[4096];
 	struct vmo_memhook *hook = config.memhooks ? shim.host.hook : NULL;
+
+	if (vmo_comm_setup(ranks) || vmo_type_setup()) {
+		vmo_warn("cannot start: no memory or no attributes left; every call goes to MPI itself");
+		config.enable = 0;	/* the others must hear so */
+	}
 	int rc = vmo_engine_start(&shim.engine, &config, (uint32_t)rank, (uint32_t)ranks, emulation(path), hook,
 	                          alltoall, NULL);
-
 	if (rc)
 		vmo_warn("start-up failed: %s; every call goes to MPI itself", strerror(-rc));
-	return !rc && shim.engine.peers_on && !vmo_comm_setup() && !vmo_type_setup();
+	if (rc || !shim.engine.peers_on)
+		return false;
+	vmo_comm_know();
+	return true;
 }
 
 /* After MPI's own MPI_Init. Collective over MPI_COMM_WORLD; on all ranks or on none. */
@@ -106,6 +113,8 @@ static void wait_for_all(void)
 			vmo_mpi_progress(NULL);
 		vmo_wait_turn(&wait);
 	}
+	if (shim.active)
+		vmo_mpi_progress(NULL);	/* what was answered last */
 }
 
 /* The first rank's word on why nothing is on stands for the job. */
@@ -127,14 +136,11 @@ static void end(void)
 {
 	wait_for_all();
 	report();
-	bool was_active = shim.active;
 	shim.active = false;
 	vmo_engine_leave(&shim.engine);
 	wait_for_all();		/* nobody maps anything of ours any more */
-	if (was_active) {
-		vmo_comm_cleanup();
-		vmo_type_cleanup();
-	}
+	vmo_comm_cleanup();
+	vmo_type_cleanup();
 	vmo_engine_stop(&shim.engine);
 	shim.mpi.Comm_free(&shim.private_comm);
 }
@@ -157,6 +163,7 @@ int vmo_flavour_attach(const struct vmo_host *host)
 	if (host->abi != VMO_HOST_ABI)
 		return -EPROTO;
 	shim.private_comm = MPI_COMM_NULL;
+	shim.comm_keyval = shim.type_keyval = MPI_KEYVAL_INVALID;
 	vmo_config_read(&config);
 	level = vmo_log_parse(config.log);
 	vmo_log_setup(level < 0 ? VMO_LOG_WARN : (enum vmo_log_level)level, -1);

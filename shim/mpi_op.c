@@ -7,13 +7,19 @@
 
 #define POLLS_PER_ROUND 8	/* one poll costs up to 640 ns on MPICH over TCP */
 
+/*
+ * A lock of its own, taken last: MPICH frees generalized requests, and so their ops, under its global
+ * lock, while others call MPI under the shim's.
+ */
+static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
+
 struct vmo_op *vmo_op_new(enum vmo_op_kind kind)
 {
-	vmo_enter();
+	pthread_mutex_lock(&spare_lock);
 	struct vmo_op *op = shim.spare;
 	if (op)
 		shim.spare = op->next;
-	vmo_leave();
+	pthread_mutex_unlock(&spare_lock);
 	if (!op)
 		op = malloc(sizeof *op);
 	if (op) {
@@ -30,10 +36,10 @@ void vmo_op_free(struct vmo_op *op)
 		shim.mpi.Type_free(&op->rx.to.type);
 	vmo_landing_free(&op->rx);
 	vmo_map_drop(op->rx.map);
-	vmo_enter();
+	pthread_mutex_lock(&spare_lock);
 	op->next = shim.spare;
 	shim.spare = op;
-	vmo_leave();
+	pthread_mutex_unlock(&spare_lock);
 }
 
 void vmo_op_track(struct vmo_op *op)

@@ -69,17 +69,21 @@ static bool start_held(struct vmo_op *op)
 static int start(MPI_Request *request)
 {
 	int rc = MPI_SUCCESS;
+	bool expect = false;
 
 	vmo_enter();
 	struct vmo_op *op = vmo_op_find(*request);
 	if (op && op->kind == VMO_OP_PERSISTENT_SEND) {
-		vmo_fall_through(VMO_R_persistent_mode, (uint64_t)op->bytes);
-	} else if (op && op->persistent && !start_held(op)) {
-		op->started = op->listed = true;
-		DL_APPEND(shim.recvs, op);
+		vmo_fall_through(op->reason, (uint64_t)op->bytes);
+	} else if (op && op->persistent && !op->started) {
+		expect = !start_held(op);
 	}
 	if (!op || !op->delivered)
 		rc = shim.mpi.Start(request);
+	if (expect && rc == MPI_SUCCESS) {
+		op->started = op->listed = true;
+		DL_APPEND(shim.recvs, op);
+	}
 	vmo_leave();
 	return rc;
 }
@@ -104,15 +108,17 @@ int vmo_Startall(int count, MPI_Request *requests)
 
 static int count_starts(int rc, MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm, MPI_Request *request)
 {
-	struct vmo_layout from;
+	enum vmo_reason reason = VMO_R_persistent_mode;
 	struct vmo_op *op;
+	MPI_Count bytes;
 
-	if (rc != MPI_SUCCESS || !vmo_send_eligible(count, type, dest, comm) || !vmo_layout_of(count, type, &from) ||
+	if (rc != MPI_SUCCESS || !vmo_send_is_large(count, type, dest, comm, &reason, &bytes) ||
 	    !(op = vmo_op_new(VMO_OP_PERSISTENT_SEND)))
 		return rc;
 	op->handle = *request;
 	op->persistent = true;
-	op->bytes = from.bytes;
+	op->bytes = bytes;
+	op->reason = reason;
 	vmo_enter();
 	vmo_op_track(op);
 	vmo_leave();

@@ -58,8 +58,10 @@ static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 	}
 	char *whole = malloc((size_t)want);
 	int rc = whole ? vmo_rndv_pull(in, whole, (uint64_t)want) : -ENOMEM;
-	if (!rc)
+	if (!rc) {
 		vmo_unpack(whole, want, rx->buf, &rx->to);
+		vmo_count(bounced_bytes, want);
+	}
 	free(whole);
 	return rc;
 }
@@ -90,18 +92,25 @@ int vmo_pull(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MP
 	return rc ? rc : pull(rx, &in, bytes, error);
 }
 
-/* The refused message comes on the private communicator, its tag is the slot. */
-static int receive_by_mpi(const struct vmo_rx *rx, const struct vmo_incoming *in, MPI_Count *bytes, int *error)
+/*
+ * Refuses; the message then comes on the private communicator. The receive stands before the sender is
+ * told, so that no message is ever left over for a later one. Without memory for it the message is given
+ * up with an error.
+ */
+static int receive_by_mpi(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count *bytes, int *error)
 {
 	struct vmo_wait wait = VMO_WAIT_INIT;
 	MPI_Request request;
 	int flag = 0, rc;
 	char *whole = malloc(in->bytes);
 
-	if (!whole)
-		return MPI_ERR_NO_MEM;
-	rc = shim.mpi.Irecv(whole, (int)in->bytes, MPI_BYTE, (int)in->peer->rank, (int)in->slot, shim.private_comm,
-	                    &request);
+	rc = !whole ? MPI_ERR_NO_MEM
+	   : shim.mpi.Irecv(whole, (int)in->bytes, MPI_BYTE, (int)in->peer->rank, vmo_refused_tag(in->sequence),
+	                    shim.private_comm, &request);
+	if (rc == MPI_SUCCESS)
+		vmo_rndv_refuse(in);
+	else
+		vmo_rndv_finish(in);
 	while (rc == MPI_SUCCESS && !flag) {
 		vmo_mpi_progress(NULL);
 		rc = shim.mpi.Test(&request, &flag, MPI_STATUS_IGNORE);
@@ -131,10 +140,10 @@ void vmo_pull_surely(const struct vmo_rx *rx, struct vmo_peer *peer, const void 
 		return;
 	if (rc == -EPIPE) {
 		vmo_error("rank %u died while it sent a message", peer->rank);
+		*error = MPI_ERR_OTHER;
 		return;
 	}
 	vmo_debug("refusing %llu bytes from rank %u: errno %d", (unsigned long long)in.bytes, peer->rank, -rc);
-	vmo_rndv_refuse(&in);
 	rc = receive_by_mpi(rx, &in, bytes, error);
 	if (rc != MPI_SUCCESS)
 		*error = rc;

@@ -188,6 +188,21 @@ static void deliver_landing(struct vmo_op *op, const MPI_Status *status)
 	op->pulled = true;
 }
 
+/*
+ * An RTS that came into the user's buffer itself is read before another message is put over it.
+ * (Those that completed together are finished in that order: mpi_wait.c, finish_all.)
+ */
+static void settle_direct(struct vmo_op *op)
+{
+	struct vmo_op *direct = vmo_landing_direct(op);
+
+	if (!direct)
+		return;
+	op->pulling = true;
+	vmo_recv_poll(direct);
+	op->pulling = false;
+}
+
 /* True: it let go of the lock. */
 static bool settle(struct vmo_op *op, const MPI_Status *status, bool surely)
 {
@@ -195,6 +210,8 @@ static bool settle(struct vmo_op *op, const MPI_Status *status, bool surely)
 
 	if (op->pulled || op->delivered || is_cancelled(status))
 		return false;
+	if (vmo_unlikely(op->rx.landing != NULL))
+		settle_direct(op);
 	op->source = status->MPI_SOURCE;
 	op->tag = status->MPI_TAG;
 	struct vmo_peer *peer = vmo_rx_rts(&op->rx, status, rts);
@@ -265,7 +282,7 @@ void vmo_recv_failed(struct vmo_op *op)
 	if (goes_with_handle(op))
 		vmo_op_untrack(op);
 	await_pull(op);
-	op->started = false;
+	op->started = op->pulled = op->delivered = false;
 	if (goes_with_handle(op))
 		vmo_op_free(op);
 }

@@ -46,7 +46,7 @@ static bool goes(const void *buf, MPI_Count count, MPI_Datatype type, int dest, 
 	if (dest == MPI_PROC_NULL || !(g->peer = vmo_comm_peer(comm, dest)))
 		return false;
 	if (g->from.bytes < shim.threshold)
-		return g->peer->on && forged(buf, &g->from);
+		return g->peer->on && buf && forged(buf, &g->from);
 	if (!peer_ready(g->peer, g->from.bytes, true))
 		return false;
 	g->from.contiguous = vmo_type_contiguous(type);
@@ -135,11 +135,15 @@ static void deliver_by_mpi(struct vmo_op *op)
 		lengths[i] = (int)xfer->piece[i].bytes;
 		at[i] = (MPI_Aint)(uintptr_t)(xfer->piece[i].block->view + xfer->piece[i].offset);
 	}
-	op->delivering = true;
-	shim.mpi.Type_create_hindexed((int)xfer->pieces, lengths, at, MPI_BYTE, &type);
+	if (shim.mpi.Type_create_hindexed((int)xfer->pieces, lengths, at, MPI_BYTE, &type) != MPI_SUCCESS)
+		return;		/* the next round tries again */
 	shim.mpi.Type_commit(&type);
-	shim.mpi.Isend(MPI_BOTTOM, 1, type, (int)xfer->peer->rank, (int)xfer->slot, shim.private_comm, &op->again);
+	int rc = shim.mpi.Isend(MPI_BOTTOM, 1, type, (int)xfer->peer->rank, vmo_refused_tag(xfer->sequence), shim.private_comm,
+	                &op->again);
 	shim.mpi.Type_free(&type);
+	op->delivering = rc == MPI_SUCCESS;
+	if (!op->delivering)
+		return;
 	vmo_count(refusals, 1);
 	count_sent(xfer, -1);
 	vmo_fall_through(VMO_R_refused, xfer->bytes);
@@ -384,26 +388,40 @@ int vmo_Irsend(const void *buf, int count, MPI_Datatype type, int dest, int tag,
 	return vmo_isend(buf, count, type, dest, tag, comm, 'R', request);
 }
 
-/* Buffered sends fall through: the user's attached buffer is MPI's business. */
-static void count_buffered(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm)
+bool vmo_send_is_large(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm, enum vmo_reason *reason,
+                       MPI_Count *bytes)
 {
-	int size;
+	struct vmo_layout from;
+	struct vmo_peer *peer;
 
-	if (vmo_send_eligible(count, type, dest, comm) && shim.mpi.Type_size(type, &size) == MPI_SUCCESS)
-		vmo_fall_through(VMO_R_buffered_mode, (uint64_t)size * (uint64_t)count);
+	if (!shim.active || !vmo_layout_of(count, type, &from) || from.bytes < shim.threshold ||
+	    dest == MPI_PROC_NULL || !(peer = vmo_comm_peer(comm, dest)))
+		return false;
+	*bytes = from.bytes;
+	if (!peer->on)
+		*reason = peer->reason;
+	return true;
+}
+
+void vmo_send_count_native(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm, enum vmo_reason reason)
+{
+	MPI_Count bytes;
+
+	if (vmo_send_is_large(count, type, dest, comm, &reason, &bytes))
+		vmo_fall_through(reason, (uint64_t)bytes);
 }
 
 int vmo_Bsend(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
 {
 	vmo_count_call(Bsend);
-	count_buffered(count, type, dest, comm);
+	vmo_send_count_native(count, type, dest, comm, VMO_R_buffered_mode);	/* the user's attached buffer is MPI's business */
 	return shim.mpi.Bsend(buf, count, type, dest, tag, comm);
 }
 
 int vmo_Ibsend(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm, MPI_Request *request)
 {
 	vmo_count_call(Ibsend);
-	count_buffered(count, type, dest, comm);
+	vmo_send_count_native(count, type, dest, comm, VMO_R_buffered_mode);	/* the user's attached buffer is MPI's business */
 	return shim.mpi.Ibsend(buf, count, type, dest, tag, comm, request);
 }
 
@@ -411,8 +429,10 @@ int vmo_Ibsend(const void *buf, int count, MPI_Datatype type, int dest, int tag,
 int vmo_Send_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
 {
 	vmo_count_call(Send_c);
-	if (count > INT_MAX)
+	if (count > INT_MAX) {
+		vmo_send_count_native(count, type, dest, comm, VMO_R_too_long);
 		return shim.mpi.Send_c(buf, count, type, dest, tag, comm);
+	}
 	return vmo_send(buf, count, type, dest, tag, comm, 'S');
 }
 
@@ -420,8 +440,10 @@ int vmo_Isend_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, i
                 MPI_Request *request)
 {
 	vmo_count_call(Isend_c);
-	if (count > INT_MAX)
+	if (count > INT_MAX) {
+		vmo_send_count_native(count, type, dest, comm, VMO_R_too_long);
 		return shim.mpi.Isend_c(buf, count, type, dest, tag, comm, request);
+	}
 	return vmo_isend(buf, count, type, dest, tag, comm, 'S', request);
 }
 #endif

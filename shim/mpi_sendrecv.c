@@ -22,8 +22,13 @@ static bool may_rts(void *buf, MPI_Count count, MPI_Datatype type, int source, M
 static bool concerns(MPI_Count sendcount, MPI_Datatype sendtype, int dest, void *recvbuf, MPI_Count recvcount,
                      MPI_Datatype recvtype, int source, MPI_Comm comm)
 {
-	return shim.active && (shim.held || !vmo_idle() || vmo_send_eligible(sendcount, sendtype, dest, comm) ||
-	                       may_rts(recvbuf, recvcount, recvtype, source, comm));
+	bool concerned = shim.active && (shim.held || !vmo_idle() ||
+	                                 vmo_send_eligible(sendcount, sendtype, dest, comm) ||
+	                                 may_rts(recvbuf, recvcount, recvtype, source, comm));
+
+	if (!concerned)
+		vmo_send_count_native(sendcount, sendtype, dest, comm, VMO_R_partner_call);
+	return concerned;
 }
 
 static int sendrecv(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
@@ -121,11 +126,8 @@ int vmo_Sendrecv_replace_c(void *buf, MPI_Count count, MPI_Datatype type, int de
 static int follow(struct vmo_rx *rx, bool may, int rc, MPI_Count sendcount, MPI_Datatype sendtype, int dest,
                   MPI_Comm comm, MPI_Request *request)
 {
-	int size;
-
-	if (rc == MPI_SUCCESS && vmo_send_eligible(sendcount, sendtype, dest, comm) &&
-	    shim.mpi.Type_size(sendtype, &size) == MPI_SUCCESS)
-		vmo_fall_through(VMO_R_partner_call, (uint64_t)size * (uint64_t)sendcount);
+	if (rc == MPI_SUCCESS)
+		vmo_send_count_native(sendcount, sendtype, dest, comm, VMO_R_partner_call);
 	if (may && rc == MPI_SUCCESS) {
 		vmo_recv_track(rx, *request, false);
 	} else if (may) {
@@ -135,9 +137,29 @@ static int follow(struct vmo_rx *rx, bool may, int rc, MPI_Count sendcount, MPI_
 	return rc;
 }
 
+/* A probe has taken in the message that the receiving half matches: the sending half is awaited here. */
+static int isendrecv_held(struct vmo_held *held, const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype,
+                          int dest, int sendtag, void *recvbuf, MPI_Count recvcount, MPI_Datatype recvtype,
+                          MPI_Comm comm, MPI_Request *request)
+{
+	MPI_Request send;
+	int source, tag, error;
+	MPI_Count bytes;
+	int rc = vmo_isend(sendbuf, sendcount, sendtype, dest, sendtag, comm, 'S', &send);
+
+	vmo_held_deliver(held, recvbuf, recvcount, recvtype, &source, &tag, &bytes, &error);
+	if (rc == MPI_SUCCESS)
+		rc = vmo_wait(&send, MPI_STATUS_IGNORE);
+	return rc == MPI_SUCCESS ? vmo_request_done(request, source, tag, bytes, error) : rc;
+}
+
 int vmo_Isendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, int dest, int sendtag, void *recvbuf,
                   int recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm, MPI_Request *request)
 {
+	struct vmo_held *held = shim.held ? vmo_held_take(comm, source, recvtag) : NULL;
+	if (held)
+		return isendrecv_held(held, sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
+		                      comm, request);
 	struct vmo_rx rx;
 	bool may = vmo_rx_may_rts(&rx, recvbuf, recvcount, recvtype, source, comm);
 	MPI_Count room = recvcount;
@@ -154,6 +176,10 @@ int vmo_Isendrecv_c(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendt
                     void *recvbuf, MPI_Count recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm,
                     MPI_Request *request)
 {
+	struct vmo_held *held = shim.held ? vmo_held_take(comm, source, recvtag) : NULL;
+	if (held)
+		return isendrecv_held(held, sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
+		                      comm, request);
 	struct vmo_rx rx;
 	bool may = vmo_rx_may_rts(&rx, recvbuf, recvcount, recvtype, source, comm);
 	if (may)

@@ -39,6 +39,7 @@
 #include "rndv.h"
 
 #define HASH_NONFATAL_OOM 1	/* uthash would exit() */
+#define NDEBUG			/* utlist would assert() */
 #include <uthash.h>
 #include <utlist.h>
 
@@ -103,6 +104,7 @@ struct vmo_op {
 	int error;
 	int source, tag;
 	int want_source, want_tag;	/* of a persistent receive */
+	enum vmo_reason reason;		/* a persistent send's, why it falls through */
 	/* send */
 	struct vmo_xfer *xfer;
 	struct vmo_rts rts;
@@ -158,7 +160,9 @@ int vmo_real_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int
                   MPI_Status *status);
 
 /* mpi_comm.c */
-int vmo_comm_setup(void);
+/* Before the peers are met, because a rank that fails here must not agree; and after. */
+int vmo_comm_setup(int ranks);
+void vmo_comm_know(void);
 void vmo_comm_cleanup(void);
 /* The communicator's map with a reference for the caller, or NULL (then the call is MPI's alone). */
 struct vmo_comm_map *vmo_comm_map(MPI_Comm comm);
@@ -206,6 +210,11 @@ int vmo_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int
 int vmo_send(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm, char mode);
 /* Would such a send go one-copy if pages can be had? Counts nothing. */
 bool vmo_send_eligible(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm);
+/* Is it a large message to a known rank? *reason is changed to why that rank is off, if it is. */
+bool vmo_send_is_large(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm, enum vmo_reason *reason,
+                       MPI_Count *bytes);
+/* Counts a large message that MPI sends for this reason. */
+void vmo_send_count_native(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm, enum vmo_reason reason);
 /* For rndv's draining transfers that were refused. */
 void vmo_send_refused(struct vmo_xfer *xfer);
 
@@ -227,6 +236,12 @@ int vmo_rx_finish(struct vmo_rx *rx, MPI_Status *status);
 void vmo_rx_shape(struct vmo_rx *rx);
 void vmo_status_set(MPI_Status *status, int source, int tag, MPI_Count bytes);
 int vmo_raise(MPI_Comm comm, int error);
+
+/* Tag, on the private communicator, of a refused message; the tags below are mpi_held.c's. */
+static inline int vmo_refused_tag(uint64_t sequence)
+{
+	return 2000 + (int)(sequence % 30000);	/* MPI_TAG_UB is 32767 at least (MPI 3.1, 8.1.2) */
+}
 
 /* mpi_recv.c */
 int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
@@ -254,6 +269,8 @@ char *vmo_landing_for(const struct vmo_rx *rx);
 void vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type);
 void vmo_landing_index(struct vmo_op *op);
 void vmo_landing_unindex(struct vmo_op *op);
+/* Another pending receive that is posted into the op's buffer itself, or NULL. */
+struct vmo_op *vmo_landing_direct(const struct vmo_op *op);
 /* The native receive brought a message, not an RTS: hands it to the user's buffer. MPI error code. */
 int vmo_landing_deliver(struct vmo_rx *rx, const MPI_Status *status);
 void vmo_landing_free(struct vmo_rx *rx);

@@ -118,11 +118,11 @@ bool vmo_type_takes_rts(MPI_Datatype type)
 
 bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out)
 {
-	int size;
+	MPI_Count size;
 
-	if (count < 0 || type == MPI_DATATYPE_NULL || shim.mpi.Type_size(type, &size) != MPI_SUCCESS || size < 0)
+	if (count < 0 || type == MPI_DATATYPE_NULL || shim.mpi.Type_size_x(type, &size) != MPI_SUCCESS || size < 0 ||
+	    __builtin_mul_overflow(size, count, &out->bytes))
 		return false;
-	out->bytes = (MPI_Count)size * count;
 	out->count = count;
 	out->type = type;
 	out->contiguous = false;
@@ -184,6 +184,8 @@ static int mpi_unpack(const void *from, MPI_Count bytes, void *buf, MPI_Count co
 /* One element, packed into a scratch buffer of its size, for reading or changing a part of it. */
 static int pack_one(const void *element, const struct vmo_layout *layout, char **out, int *size)
 {
+	if (layout->bytes / layout->count > INT_MAX)
+		return MPI_ERR_COUNT;	/* MPI_Pack counts in int */
 	*size = (int)(layout->bytes / layout->count);
 	*out = malloc((size_t)*size);
 	if (!*out)
@@ -244,6 +246,8 @@ int vmo_unpack(const void *from, MPI_Count bytes, void *buf, const struct vmo_la
 {
 	int rc = MPI_SUCCESS;
 
+	if (bytes <= 0)
+		return rc;
 	if (layout->contiguous) {
 		memcpy(buf, from, (size_t)bytes);
 		return MPI_SUCCESS;
@@ -267,5 +271,6 @@ int vmo_type_setup(void)
 
 void vmo_type_cleanup(void)
 {
-	shim.mpi.Type_free_keyval(&shim.type_keyval);
+	if (shim.type_keyval != MPI_KEYVAL_INVALID)
+		shim.mpi.Type_free_keyval(&shim.type_keyval);
 }

@@ -20,6 +20,8 @@ struct batch {
 	MPI_Request *key;		/* what they were before MPI set them to MPI_REQUEST_NULL */
 	MPI_Status *status;		/* own, one each */
 	int *index;
+	int error;			/* of a message that the shim pulled, to be raised on: */
+	MPI_Comm error_comm;
 	struct vmo_op **op;		/* the receives among those that MPI completed */
 	MPI_Request small_key[SMALL];
 	MPI_Status small_status[SMALL];
@@ -82,7 +84,7 @@ static struct vmo_op *claim(struct batch *b, int i, int error)
 {
 	struct vmo_op *op = vmo_op_find(b->key[i]);
 
-	if (!op || op->kind != VMO_OP_RECV)
+	if (!op || op->kind != VMO_OP_RECV || error == MPI_ERR_PENDING)
 		return NULL;
 	if (error == MPI_SUCCESS ? op->persistent && !op->started && !op->delivered
 	                         : !op->persistent && b->request[i] == b->key[i])
@@ -92,8 +94,8 @@ static struct vmo_op *claim(struct batch *b, int i, int error)
 	return op;
 }
 
-/* What the shim has to add. MPI error code, raised. Inside. */
-static int finish(struct vmo_op *op, int error, MPI_Status *status)
+/* What the shim has to add. MPI error code; what MPI has not raised itself is noted for raise(). Inside. */
+static int finish(struct batch *b, struct vmo_op *op, int error, MPI_Status *status)
 {
 	if (!op)
 		return error;
@@ -102,7 +104,40 @@ static int finish(struct vmo_op *op, int error, MPI_Status *status)
 		return error;
 	}
 	MPI_Comm comm = op->rx.comm;
-	return vmo_raise(comm, vmo_recv_complete(op, status));
+	error = vmo_recv_complete(op, status);
+	if (error != MPI_SUCCESS) {
+		b->error = error;
+		b->error_comm = comm;
+	}
+	return error;
+}
+
+/*
+ * Finishes n claimed entries; their native errors stand in the statuses' MPI_ERROR, and so do the
+ * results. Receives with a landing come last: a message pulled over a shared buffer must not meet an RTS
+ * there that is not read yet. True: some error. Inside.
+ */
+static bool finish_all(struct batch *b, int n)
+{
+	bool bad = false;
+
+	for (int last = 0; last < 2; last++)
+		for (int k = 0; k < n; k++) {
+			if (last ? !b->op[k] : b->op[k] && b->op[k]->rx.landing)
+				continue;
+			int error = finish(b, b->op[k], b->status[k].MPI_ERROR, &b->status[k]);
+			b->op[k] = NULL;
+			b->status[k].MPI_ERROR = error;
+			bad |= error != MPI_SUCCESS;
+		}
+	return bad;
+}
+
+/* Calls the user's error handler, once for a call, with no lock held. */
+static void raise_noted(const struct batch *b)
+{
+	if (b->error != MPI_SUCCESS)
+		vmo_raise(b->error_comm, b->error);
 }
 
 /* The sends among the array are waited for: their patience runs. Inside. */
@@ -130,12 +165,14 @@ static int find_delivered(struct batch *b)
 
 static int single(MPI_Request *request, int *flag, MPI_Status *status, struct batch *b)
 {
+	b->error = MPI_SUCCESS;
 	vmo_enter();
 	advance_sends(b);
 	int rc = shim.mpi.Test(request, flag, &b->status[0]);
 	if (*flag || rc != MPI_SUCCESS)
-		rc = finish(claim(b, 0, rc), rc, &b->status[0]);
+		rc = finish(b, claim(b, 0, rc), rc, &b->status[0]);
 	vmo_leave();
+	raise_noted(b);
 	if (*flag && status != MPI_STATUS_IGNORE)
 		vmo_status_copy(status, &b->status[0]);
 	return rc;
@@ -190,8 +227,7 @@ static int reported(int rc, const MPI_Status *status)
  */
 static int complete_some(struct batch *b, int *got)
 {
-	bool bad = false;
-
+	b->error = MPI_SUCCESS;
 	vmo_enter();
 	advance_sends(b);
 	int delivered = find_delivered(b);
@@ -206,14 +242,13 @@ static int complete_some(struct batch *b, int *got)
 		if (*got == MPI_UNDEFINED)
 			*got = -1;
 	}
-	for (int k = 0; k < *got; k++)
-		b->op[k] = claim(b, b->index[k], reported(rc, &b->status[k]));
 	for (int k = 0; k < *got; k++) {
-		int error = finish(b->op[k], reported(rc, &b->status[k]), &b->status[k]);
-		b->status[k].MPI_ERROR = error;
-		bad |= error != MPI_SUCCESS;
+		b->status[k].MPI_ERROR = reported(rc, &b->status[k]);
+		b->op[k] = claim(b, b->index[k], b->status[k].MPI_ERROR);
 	}
+	bool bad = finish_all(b, *got);
 	vmo_leave();
+	raise_noted(b);
 	return bad ? MPI_ERR_IN_STATUS : rc == MPI_ERR_IN_STATUS ? MPI_SUCCESS : rc;
 }
 
@@ -299,20 +334,18 @@ int vmo_Waitall(int n, MPI_Request requests[], MPI_Status statuses[])
 /* All or nothing: MPI changes nothing until every request is complete. */
 static int testall(struct batch *b, int *flag, MPI_Status *statuses)
 {
-	bool bad = false;
-
+	b->error = MPI_SUCCESS;
 	vmo_enter();
 	advance_sends(b);
 	int rc = shim.mpi.Testall(b->n, b->request, flag, b->status);
 	int done = *flag || rc == MPI_ERR_IN_STATUS ? b->n : 0;
-	for (int i = 0; i < done; i++)
-		b->op[i] = claim(b, i, reported(rc, &b->status[i]));
 	for (int i = 0; i < done; i++) {
-		int error = finish(b->op[i], reported(rc, &b->status[i]), &b->status[i]);
-		b->status[i].MPI_ERROR = error;
-		bad |= error != MPI_SUCCESS;
+		b->status[i].MPI_ERROR = reported(rc, &b->status[i]);
+		b->op[i] = claim(b, i, b->status[i].MPI_ERROR);
 	}
+	bool bad = finish_all(b, done);
 	vmo_leave();
+	raise_noted(b);
 	for (int i = 0; (*flag || bad) && i < b->n && at(statuses, i); i++) {
 		vmo_status_copy(&statuses[i], &b->status[i]);
 		if (bad)
@@ -336,6 +369,7 @@ int vmo_Testall(int n, MPI_Request requests[], int *flag, MPI_Status statuses[])
 
 static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
 {
+	b->error = MPI_SUCCESS;
 	vmo_enter();
 	advance_sends(b);
 	int delivered = find_delivered(b), rc = MPI_SUCCESS;
@@ -348,8 +382,9 @@ static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
 		rc = shim.mpi.Testany(b->n, b->request, index, flag, &b->status[0]);
 	}
 	if (*index >= 0 && *index < b->n && (*flag || rc != MPI_SUCCESS))
-		rc = finish(claim(b, *index, rc), rc, &b->status[0]);
+		rc = finish(b, claim(b, *index, rc), rc, &b->status[0]);
 	vmo_leave();
+	raise_noted(b);
 	if (*flag && status != MPI_STATUS_IGNORE)
 		vmo_status_copy(status, &b->status[0]);
 	return rc;

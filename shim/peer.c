@@ -218,6 +218,7 @@ static struct vmo_pool *pool_for(struct vmo_engine *e, vmo_domid domid)
 static void make_offer(struct vmo_engine *e, struct vmo_peer *peer, struct offer *offer)
 {
 	peer->pool = pool_for(e, peer->domid);
+	peer->reason = peer->pool ? VMO_R_xen_error : VMO_R_no_pool;	/* if it goes wrong from here on */
 	if (!peer->pool || vmo_channel_open(&peer->out, e->xen, peer->domid, e->rank, peer->rank))
 		return;
 	if (e->rank < peer->rank && vmo_xen_port_offer(e->xen, peer->domid, &peer->port))

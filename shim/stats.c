@@ -79,9 +79,13 @@ static void print_reasons(FILE *out, const struct vmo_stats *sum, uint64_t all)
 static void print_line(FILE *out, const struct vmo_stats *sum, bool emulated, int world)
 {
 	uint64_t one = sum->counter[VMO_C_onecopy_bytes], staged = sum->counter[VMO_C_staged_bytes];
+	uint64_t twice = sum->counter[VMO_C_edge_bytes] + sum->counter[VMO_C_bounced_bytes];
 	uint64_t fallen = fallen_bytes(sum), all = one + staged + fallen;
 	char text[32];
 
+	twice = twice < one ? twice : one;	/* bytes within one-copy messages that were copied twice */
+	one -= twice;
+	staged += twice;
 	fprintf(out, "vmonecopy: %d ranks, %s sent in large messages", world, human(all, text));
 	if (all) {
 		fprintf(out, ": %.1f %% one-copy, %.1f %% staged, %.1f %% fell through",
