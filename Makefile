@@ -43,7 +43,7 @@ MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%))
 
-.PHONY: all help setup setup-test test test-programs unit demo asan asan-run compdb clean clean-objects
+.PHONY: all help setup setup-test test test-programs unit demo xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run compdb clean clean-objects
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -73,6 +73,14 @@ $B/tests/$(1)/%: tools/bench/%.c $(wildcard tools/bench/*.h)
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -o $$@ $$<
+$B/tests/$(1)/%: tests/xen/%.c
+	@mkdir -p $$(@D)
+	$$(say) MPICC $$@
+	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -o $$@ $$<
+$B/tests/$(1)/%: tests/xen/%.f90
+	@mkdir -p $$(@D)/mod
+	$$(say) MPIFC $$@
+	$$(Q)$$(MPIF.$(1)) -O1 -g -J$$(@D)/mod -o $$@ $$<
 $B/tests/$(1)/%: tests/mpi/%.f90
 	@mkdir -p $$(@D)/mod
 	$$(say) MPIFC $$@
@@ -144,6 +152,24 @@ demo: setup                     ## A/B table: TCP against one-copy, on emulated 
 test: setup-test                ## build and run all tests that need no hypervisor
 	@$(MAKE) --no-print-directory test-programs
 	@tests/run.py --build $B
+
+# Real Xen: two and three guests under QEMU, on an ordinary machine (tools/xenlab).
+XEN_TEST := $(foreach m,$(MPIS),$B/tests/$m/traffic $B/tests/$m/fortran) $B/tests/xen/grants
+$B/tests/xen/grants: tests/xen/grants.c
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -o $@ $<
+xen-setup: setup
+	@$(call install,$(shell tools/xenlab/xenlab build --list-host-packages) gfortran)
+xenlab: xen-setup               ## fetch and build the images of the Xen lab
+	@tools/xenlab/xenlab build
+xen-test: xen-setup             ## tests on real Xen (about 9 minutes)
+	@$(MAKE) --no-print-directory xen-test-programs
+	@tests/xen/run.py --build $B
+xen-test-programs: all $(UNIT) $(MPI_TEST) $(XEN_TEST)
+xen-demo: xen-setup             ## A/B table on real Xen: netfront TCP against one copy (about 7 minutes)
+	@$(MAKE) --no-print-directory all $(MPIS:%=$B/tests/%/vmobench)
+	@tools/vmonecopy ab --path xen --build $B --json $B/xen-demo.json
 
 test-programs: all $(UNIT) $(MPI_TEST)
 unit: all $(UNIT)               ## unit tests alone

@@ -37,7 +37,9 @@ static void free_unless_named(MPI_Datatype type)
 		shim.mpi.Type_free(&type);
 }
 
-/* The type that an MPI_Type_dup or MPI_Type_contiguous was made from decides. */
+static bool made_contiguous(MPI_Datatype type);
+
+/* The type that an MPI_Type_dup or MPI_Type_contiguous was made from decides; it need not be committed. */
 static bool derived_contiguous(MPI_Datatype type, int ni, int na, int nd)
 {
 	int integers[1];
@@ -48,9 +50,21 @@ static bool derived_contiguous(MPI_Datatype type, int ni, int na, int nd)
 		return false;
 	if (shim.mpi.Type_get_contents(type, ni, na, nd, integers, address, base) != MPI_SUCCESS)
 		return false;
-	bool contiguous = vmo_type_contiguous(base[0]);
+	bool contiguous = made_contiguous(base[0]);
 	free_unless_named(base[0]);
 	return contiguous;
+}
+
+static bool made_contiguous(MPI_Datatype type)
+{
+	int ni, na, nd, combiner;
+
+	if (shim.mpi.Type_get_envelope(type, &ni, &na, &nd, &combiner) != MPI_SUCCESS)
+		return false;
+	if (combiner == MPI_COMBINER_NAMED)
+		return named_contiguous(type);
+	return (combiner == MPI_COMBINER_DUP || combiner == MPI_COMBINER_CONTIGUOUS) &&
+	       derived_contiguous(type, ni, na, nd);
 }
 
 static MPI_Count elements_in(MPI_Datatype type, MPI_Count bytes)
@@ -73,13 +87,9 @@ static bool ends_with_rts(MPI_Datatype type)
 
 enum { KNOWN = 1, CONTIGUOUS = 2, TAKES_RTS = 4 };
 
-static uintptr_t examine(MPI_Datatype type, int ni, int na, int nd, int combiner)
+static uintptr_t examine(MPI_Datatype type)
 {
-	bool contiguous = combiner == MPI_COMBINER_NAMED ? named_contiguous(type)
-	                : (combiner == MPI_COMBINER_DUP || combiner == MPI_COMBINER_CONTIGUOUS) &&
-	                  derived_contiguous(type, ni, na, nd);
-
-	return KNOWN | (contiguous ? CONTIGUOUS : 0) | (ends_with_rts(type) ? TAKES_RTS : 0);
+	return KNOWN | (made_contiguous(type) ? CONTIGUOUS : 0) | (ends_with_rts(type) ? TAKES_RTS : 0);
 }
 
 /* A contiguous predefined type, seen last: most programs use few, and asking costs more than a small message. */
@@ -101,7 +111,7 @@ static uintptr_t facts(MPI_Datatype type)
 	shim.mpi.Type_get_attr(type, shim.type_keyval, &known, &found);
 	if (found)
 		return (uintptr_t)known;
-	uintptr_t found_out = examine(type, ni, na, nd, combiner);
+	uintptr_t found_out = examine(type);
 	shim.mpi.Type_set_attr(type, shim.type_keyval, (void *)found_out);
 	return found_out;
 }
