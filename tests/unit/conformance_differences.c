@@ -221,6 +221,7 @@ static void granter(int fd)
 	meet(fd);
 	kill_peer(&process);
 	meet(fd);
+	meet(fd); /* the mapper has looked: what is granted from here on may get the dead one's references */
 	look_at_mine();
 	meet(fd);
 	xen.xengntshr_close(shr);
@@ -235,6 +236,7 @@ static void mapper(int fd)
 	meet(fd);
 	usleep(200000);
 	look_at_mine();
+	meet(fd);
 	meet(fd);
 	xen.xengnttab_close(tab);
 }
