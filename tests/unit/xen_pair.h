@@ -8,7 +8,7 @@
  * Each child has opened its Xen. Emulated domains live in a directory of their own, gone at the end.
  *
  * On real Xen (tools/xenlab): the same program runs in both guests, with VMO_TEST_GUEST="ROLE PEERDOM PEERIP", and is
- * one side of the pair, over TCP; a test of one domain runs in guest 1. See xen_real.sh.
+ * one side of the pair, over TCP; a test of one domain runs in guest 1. See tests/xen.
  * Exit status of a test: 0 passed, 1 failed (with file:line), 77 skipped (with the reason).
  */
 #ifndef XEN_PAIR_H

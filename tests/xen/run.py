@@ -189,6 +189,7 @@ def show(test, result, seconds, said):
 def run_all(options):
     """Boot, judge, print. Returns the exit status."""
     counts = {"passed": 0, "FAILED": 0, "skipped": 0}
+    failed = []
     start = time.monotonic()
     build = os.path.abspath(options.build)
     top = os.path.join(build, "xen-test")
@@ -209,8 +210,11 @@ def run_all(options):
         for test in tests:
             result, seconds, said = (mpi_verdict if test.case else unit_verdict)(test, out)
             counts[re.match(r"\w+", result)[0]] += 1
+            failed += [test.name] if result.startswith("FAILED") else []
             show(test, result, seconds, said)
     print(f"took {time.monotonic() - start:.0f} s")
+    for name in failed:
+        print("failed:", name)
     print(f"{counts['passed']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
     return 1 if counts["FAILED"] or not counts["passed"] else 0
 
