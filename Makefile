@@ -145,7 +145,7 @@ setup:                          ## install what building and measuring need
 setup-test: setup               ## install what the tests need too
 	@$(call install,$(TEST_PACKAGES))
 
-demo: setup                     ## A/B table: TCP against one-copy, on emulated Xen (about 4 minutes)
+demo: setup                     ## A/B table: TCP against one-copy, on emulated Xen (2 to 5 minutes)
 	@$(MAKE) --no-print-directory all $B/tests/mpich/vmobench $B/tests/openmpi/vmobench
 	@tools/vmonecopy ab --build $B --json $B/demo.json
 
@@ -163,7 +163,7 @@ xen-setup: setup
 	@$(call install,$(shell tools/xenlab/xenlab build --list-host-packages) gfortran)
 xenlab: xen-setup               ## fetch and build the images of the Xen lab
 	@tools/xenlab/xenlab build
-xen-test: xen-setup             ## tests on real Xen (about 9 minutes)
+xen-test: xen-setup             ## tests on real Xen (about 8 minutes)
 	@$(MAKE) --no-print-directory xen-test-programs
 	@tests/xen/run.py --build $B
 xen-test-programs: all $(UNIT) $(MPI_TEST) $(XEN_TEST)
