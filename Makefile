@@ -163,11 +163,11 @@ xen-setup: setup
 	@$(call install,$(shell tools/xenlab/xenlab build --list-host-packages) gfortran)
 xenlab: xen-setup               ## fetch and build the images of the Xen lab
 	@tools/xenlab/xenlab build
-xen-test: xen-setup             ## tests on real Xen (about 8 minutes)
+xen-test: xenlab                ## tests on real Xen (about 8 minutes)
 	@$(MAKE) --no-print-directory xen-test-programs
 	@tests/xen/run.py --build $B
 xen-test-programs: all $(UNIT) $(MPI_TEST) $(XEN_TEST)
-xen-demo: xen-setup             ## A/B table on real Xen: netfront TCP against one copy (about 7 minutes)
+xen-demo: xenlab                ## A/B table on real Xen: netfront TCP against one copy (about 7 minutes)
 	@$(MAKE) --no-print-directory all $(MPIS:%=$B/tests/%/vmobench)
 	@tools/vmonecopy ab --path xen --build $B --json $B/xen-demo.json
 
