@@ -32,6 +32,7 @@ static struct t_buf in[PAIRS], out[PAIRS];
 static MPI_Request request[ALL];
 static bool done[ALL];
 static int peer, sequence;
+static bool by_mpi_alone;
 
 static void start(bool with_barrier)
 {
@@ -83,10 +84,11 @@ static void mark(MPI_Status *status, int n)
 		status[i].MPI_ERROR = MARK;
 }
 
-/* Does this MPI itself leave MPI_ERROR alone there? Where it does not, neither does a call that goes to it. */
+/* The MPIs by themselves may write MPI_SUCCESS there; the shim, which has work throughout this test, does not. */
 static void check_mark(const MPI_Status *status)
 {
-	CHECK(status->MPI_ERROR == MARK || status->MPI_ERROR == MPI_SUCCESS);
+	if (!by_mpi_alone)
+		CHECK_EQ(status->MPI_ERROR, MARK);
 }
 
 static void by_wait(void)
@@ -315,6 +317,7 @@ int main(int argc, char **argv)
 
 	t_begin(&argc, &argv, 15);
 	peer = 1 - t_rank;
+	by_mpi_alone = getenv("VMONECOPY") && !strcmp(getenv("VMONECOPY"), "0");
 	for (int i = 0; i < PAIRS; i++) {
 		in[i] = t_new(MOST, (size_t)i * 500);
 		out[i] = t_new(MOST, (size_t)i * 900);
