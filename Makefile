@@ -27,11 +27,11 @@ say = @printf '  %-7s %s\n'
 endif
 
 # CORE: floors 0 to 4, which know no MPI: all that is neither MPI floor nor in the preloaded file.
-FRONT := bind memhook
+FRONT := bind memhook threadhook
 CORE  := $(filter-out mpi_% $(FRONT),$(basename $(notdir $(wildcard shim/*.c))))
 MPIC  := $(basename $(notdir $(wildcard shim/mpi_*.c)))
 CORE_OBJ  := $(CORE:%=$B/obj/core/%.o)
-FRONT_OBJ := $B/obj/core/bind.o $B/obj/front/memhook.o $B/obj/core/entry_$(ARCH).o
+FRONT_OBJ := $B/obj/core/bind.o $B/obj/core/threadhook.o $B/obj/front/memhook.o $B/obj/core/entry_$(ARCH).o
 # The version that libc gives munmap and its like on this machine (memhook.c says what it is for).
 HOOK_VERSION.x86_64  := GLIBC_2.2.5
 HOOK_VERSION.aarch64 := GLIBC_2.17
@@ -117,10 +117,10 @@ $B/obj/xenemu/%.o: tools/xenemu/%.c
 $B/obj/core/memhook.o: SAN :=
 
 # Unit tests need no MPI; they get the MPI-free floors and the memory hooks.
-$B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $B/obj/core/memhook.o
+$B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $B/obj/core/memhook.o $B/obj/core/threadhook.o
 	@mkdir -p $(@D)
 	$(say) CC $@
-	$(Q)$(CC) $(FLAGS) -Itests/unit -o $@ $< $(CORE_OBJ) $B/obj/core/memhook.o -lpthread -ldl
+	$(Q)$(CC) $(FLAGS) -Itests/unit -o $@ $< $(CORE_OBJ) $B/obj/core/memhook.o $B/obj/core/threadhook.o -lpthread -ldl
 
 # Debian packages: to build and measure, and what only tests need.
 PACKAGES      := gcc make python3 mpich libmpich-dev openmpi-bin libopenmpi-dev libxen-dev uthash-dev iproute2 util-linux

@@ -309,6 +309,7 @@ static bool bind_all(void)
 	host.mpi = find_mpi();
 	if (!host.mpi)
 		return false;
+	vmo_memhook_table.threads = &vmo_threadhook_table;
 	memcpy(lazy, vmo_slots, sizeof lazy);
 	flavour = find_flavour(host.mpi);
 	if (flavour)

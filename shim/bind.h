@@ -16,8 +16,9 @@
 #define VMO_BIND_H
 
 #include "memhook.h"
+#include "threadhook.h"
 
-#define VMO_HOST_ABI 1
+#define VMO_HOST_ABI 2
 
 struct vmo_host {
 	uint32_t abi;			/* VMO_HOST_ABI: preload file and flavour are of one build */

@@ -40,10 +40,13 @@ enum vmo_release {
 	VMO_RELEASE_CHECK,	/* told afterwards: some pages of the range may be gone (malloc_trim, dlclose) */
 };
 
+struct vmo_threadhook;
+
 struct vmo_memhook {
 	/* Written by the listener's owner: [begin, end) holds all watched pages; end = 0: none. */
 	uintptr_t begin, end;
 	void (*listener)(uintptr_t address, size_t bytes, enum vmo_release how);
+	struct vmo_threadhook *threads;	/* threadhook.h; NULL: nobody counts them. Written by bind.c */
 	/* Written by memhook.c: true if the process's free(), munmap(), ... are ours. Ask before watching. */
 	bool (*effective)(void);
 };

@@ -81,22 +81,33 @@ static void begin(void)
 	__atomic_store_n(&shim.host.slots[VMO_CALL_Finalize], (void *)vmo_Finalize, __ATOMIC_RELEASE);
 }
 
-int vmo_Init(int *argc, char ***argv)
+/* Threads made meanwhile are the MPI's. */
+static void set_in_init(bool in_init)
 {
-	vmo_count_call(Init);
-	int rc = shim.mpi.Init(argc, argv);
+	if (shim.host.hook->threads)
+		__atomic_store_n(&shim.host.hook->threads->in_init, in_init, __ATOMIC_RELAXED);
+}
+
+static int init_returned(int rc)
+{
+	set_in_init(false);
 	if (rc == MPI_SUCCESS)
 		begin();
 	return rc;
 }
 
+int vmo_Init(int *argc, char ***argv)
+{
+	vmo_count_call(Init);
+	set_in_init(true);
+	return init_returned(shim.mpi.Init(argc, argv));
+}
+
 int vmo_Init_thread(int *argc, char ***argv, int required, int *provided)
 {
 	vmo_count_call(Init_thread);
-	int rc = shim.mpi.Init_thread(argc, argv, required, provided);
-	if (rc == MPI_SUCCESS)
-		begin();
-	return rc;
+	set_in_init(true);
+	return init_returned(shim.mpi.Init_thread(argc, argv, required, provided));
 }
 
 /* Until all ranks are here, somebody may still pull from our pages, or wait for a refused message. */

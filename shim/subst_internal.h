@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * subst_internal.h: what the four files of the substitution share.
+ * subst_internal.h: what the files of the substitution share.
  *
- *   substitute.c     the functions of substitute.h, the lock, the hooks' listener, fork
+ *   substitute.c     the functions of substitute.h, the lock, the hooks' listener
+ *   subst_fork.c     what fork does to it
+ *   subst_spaced.c   messages with gaps, and the program's threads
  *   subst_fill.c     making associations: what is missing, blocks for it, under the user's buffer
  *   subst_release.c  ending them
  *   subst_verify.c   are they still true?
@@ -20,6 +22,12 @@
 
 struct vmo_subst {
 	bool in_use, enabled, fork_hook;
+	bool spaced;			/* a range with gaps was prepared */
+	bool crowded;			/* the program has, or may have, threads: no more such ranges */
+	bool apart;			/* all associations ended before there were any */
+	unsigned long tasks;		/* in /proc/self/task when the library began, */
+	uint32_t of_mpi;		/* and the threads that the MPI had made by then */
+	uintptr_t owner;		/* the thread that began */
 	struct vmo_memhook *hook;	/* not NULL if enabled */
 	struct vmo_admission admission;
 	struct vmo_assoc_table table;
@@ -40,6 +48,26 @@ enum vmo_subst_how {
 	VMO_HOW_COPY,	/* the caller alone uses the range; scars are mended */
 	VMO_HOW_SWAP,	/* others read it, or write it (vmo_subst_why); leaves scars */
 };
+
+/* The lock; it bears recursion. */
+void vmo_subst_lock(void);
+void vmo_subst_unlock(void);
+
+/* Puts private pages under everything, while others may be writing. Returns how many buffers. */
+unsigned vmo_subst_end_all(struct vmo_subst *subst, enum vmo_subst_why why);
+
+/* The pieces if associations of this pool cover all of [begin, end), else 0. */
+int vmo_subst_in_place(struct vmo_subst *subst, const struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
+                       struct vmo_piece *pieces, int most);
+
+/* subst_spaced.c: begins and ends listening for threads. */
+void vmo_subst_count_threads(struct vmo_subst *subst, struct vmo_threadhook *threads);
+void vmo_subst_forget_threads(struct vmo_subst *subst);
+
+/* subst_fork.c: the handlers of fork, once in a process. 0 or -ENOMEM. */
+int vmo_subst_hook_fork(void);
+void vmo_subst_reset_lock(void);
+extern struct vmo_subst vmo_subst_the_one;
 
 /* Tells the hooks what to watch now. */
 void vmo_subst_watch(struct vmo_subst *subst);

@@ -6,22 +6,18 @@
 #include "underlay.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* Static: a listener in another thread may still look at it while it is being freed. */
-static struct vmo_subst the_one;
+struct vmo_subst vmo_subst_the_one;
 
 /* A lock that bears recursion: hooks may be called by what is called under it. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static uintptr_t lock_owner;
 static unsigned lock_depth;
 
-static void lock(void)
+void vmo_subst_lock(void)
 {
 	uintptr_t self = (uintptr_t)pthread_self();
 
@@ -32,7 +28,7 @@ static void lock(void)
 	lock_depth++;
 }
 
-static void unlock(void)
+void vmo_subst_unlock(void)
 {
 	if (--lock_depth)
 		return;
@@ -53,8 +49,8 @@ static struct vmo_piece piece_of(const struct vmo_assoc *a, uintptr_t begin, uin
 }
 
 /* The pieces if a chain of this pool's associations covers all of [begin, end), else 0. */
-static int in_place(struct vmo_subst *s, const struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
-                    struct vmo_piece *pieces, int most)
+int vmo_subst_in_place(struct vmo_subst *s, const struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
+                       struct vmo_piece *pieces, int most)
 {
 	struct vmo_assoc_table *t = &s->table;
 	uint32_t first = vmo_assoc_find(t, begin), i = first;
@@ -75,6 +71,14 @@ static int in_place(struct vmo_subst *s, const struct vmo_pool *pool, uintptr_t 
 	return n;
 }
 
+/* The lock of the child after fork is nobody's. */
+void vmo_subst_reset_lock(void)
+{
+	mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	lock_owner = 0;
+	lock_depth = 0;
+}
+
 int vmo_subst_prepare(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t address, size_t bytes,
                       struct vmo_piece *pieces, int most)
 {
@@ -85,13 +89,13 @@ int vmo_subst_prepare(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t addr
 		return 0;
 	if (most > VMO_SUBST_PIECES_MOST)
 		most = VMO_SUBST_PIECES_MOST;
-	lock();
-	n = in_place(s, pool, begin, end, pieces, most);
+	vmo_subst_lock();
+	n = vmo_subst_in_place(s, pool, begin, end, pieces, most);
 	if (!n) {
 		rc = vmo_subst_fill(s, pool, begin, end, most);
-		n = rc ? rc : in_place(s, pool, begin, end, pieces, most);
+		n = rc ? rc : vmo_subst_in_place(s, pool, begin, end, pieces, most);
 	}
-	unlock();
+	vmo_subst_unlock();
 	return n;
 }
 
@@ -102,15 +106,15 @@ int vmo_subst_detach(struct vmo_subst *s, uintptr_t address, size_t bytes)
 
 	if (begin >= end || !s->enabled)
 		return 0;
-	lock();
+	vmo_subst_lock();
 	if (vmo_assoc_overlaps(&s->table, begin, end) && vmo_subst_move(s, begin, end) &&
 	    vmo_subst_release(s, begin, end, VMO_HOW_SWAP, VMO_WHY_LATE, &rc))
 		vmo_count(detaches, 1);
-	unlock();
+	vmo_subst_unlock();
 	return rc;
 }
 
-/* ---- the hooks' listener and fork ---- */
+/* ---- the hooks' listener ---- */
 
 static uintptr_t sum_or_most(uintptr_t address, size_t bytes)
 {
@@ -135,20 +139,20 @@ static unsigned end_range(struct vmo_subst *s, uintptr_t address, uintptr_t end,
 
 static void on_release(uintptr_t address, size_t bytes, enum vmo_release how)
 {
-	struct vmo_subst *s = &the_one;
+	struct vmo_subst *s = &vmo_subst_the_one;
 	uintptr_t end = sum_or_most(address, bytes);
 
 	if (!vmo_assoc_overlaps(&s->table, vmo_page_down(address), vmo_page_up(end)))
 		return;
-	lock();
+	vmo_subst_lock();
 	if (s->enabled && how == VMO_RELEASE_CHECK)
 		vmo_count(hook_releases, vmo_subst_verify(s, address, end) == 0);
 	else if (s->enabled)
 		vmo_count(hook_releases, end_range(s, address, end, how));
-	unlock();
+	vmo_subst_unlock();
 }
 
-static unsigned end_all(struct vmo_subst *s, enum vmo_subst_why why)
+unsigned vmo_subst_end_all(struct vmo_subst *s, enum vmo_subst_why why)
 {
 	int error = 0;
 	unsigned buffers = vmo_subst_release(s, 0, vmo_page_down(UINTPTR_MAX), VMO_HOW_SWAP, why, &error);
@@ -159,101 +163,15 @@ static unsigned end_all(struct vmo_subst *s, enum vmo_subst_why why)
 	return buffers;
 }
 
-/*
- * fork: the child begins with the pool's pages, shared with its parent. It copies them before it
- * does anything else, while the parent waits: to all that happens after fork() in either, it is the
- * snapshot that fork promises. Nothing changes under the parent's other threads, and its
- * associations live on. The wait ends when the child says so or dies; at last after five seconds.
- */
-static int fork_pair[2] = { -1, -1 };
-
-#define FORK_WAIT_MS 5000
-
-static void close_end(int i)
+void vmo_subst_expect(struct vmo_subst *s, uintptr_t address, size_t bytes)
 {
-	if (fork_pair[i] >= 0)
-		syscall(SYS_close, fork_pair[i]);
-	fork_pair[i] = -1;
-}
-
-/* The lock is held over fork(): nothing is substituted, nothing ends meanwhile. */
-static void before_fork(void)
-{
-	struct vmo_subst *s = &the_one;
-
-	lock();
-	if (!s->enabled || !s->fork_hook || !s->table.count)
-		return;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fork_pair))
-		vmo_count(fork_releases, end_all(s, VMO_WHY_FORK));	/* no descriptors left */
-}
-
-static void after_fork_in_parent(void)
-{
-	struct pollfd told = { .fd = fork_pair[0], .events = POLLIN };
-	uint64_t until = vmo_now_ns() + FORK_WAIT_MS * 1000000ull, now;
-	int saved = errno, rc = 0;
-
-	close_end(1);
-	while (told.fd >= 0 && (now = vmo_now_ns()) < until) {
-		rc = poll(&told, 1, (int)((until - now) / 1000000) + 1);
-		if (rc != -1 || errno != EINTR)
-			break;
-	}
-	if (told.fd >= 0 && rc <= 0)
-		vmo_warn("the forked child has not copied what it shares with this process: its data may be wrong");
-	close_end(0);
-	unlock();
-	errno = saved;
-}
-
-static void copy_for_child(struct vmo_subst *s)
-{
-	int error = 0;
-
-	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
-		if (!a->block)
-			continue;
-		if (vmo_underlay_copy(a->begin, a->end - a->begin, a->block->view + (size_t)a->first * VMO_PAGE_BYTES))
-			error = 1;
-	}
-	if (error)
-		vmo_warn("no memory for private pages: this forked child shares some with its parent");
-}
-
-/* The blocks belong to the parent; the pool may not be touched here. */
-static void after_fork_in_child(void)
-{
-	struct vmo_subst *s = &the_one;
-
-	if (s->enabled && fork_pair[1] >= 0) {
-		copy_for_child(s);
-		send(fork_pair[1], "", 1, MSG_NOSIGNAL);
-	}
-	close_end(0);
-	close_end(1);
-	if (s->enabled) {
-		s->enabled = false;
-		s->hook->end = s->hook->begin = 0;
-		s->hook->listener = NULL;
-	}
-	s->table.count = 0;
-	mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-	lock_owner = 0;
-	lock_depth = 0;
+	vmo_subst_lock();
+	if (s->enabled)
+		vmo_admission_interrupted(&s->admission, vmo_page_up(address), vmo_page_down(address + bytes));
+	vmo_subst_unlock();
 }
 
 /* ---- begin and end ---- */
-
-static int hook_fork(void)
-{
-	static bool hooked;	/* fork handlers cannot be taken back */
-
-	if (!hooked && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child))
-		return -ENOMEM;
-	hooked = true;
-	return 0;
-}
 
 static bool can_hook(const struct vmo_subst_options *options)
 {
@@ -267,11 +185,11 @@ static bool can_hook(const struct vmo_subst_options *options)
 
 int vmo_subst_new(struct vmo_subst **out, const struct vmo_subst_options *options)
 {
-	struct vmo_subst *s = &the_one;
+	struct vmo_subst *s = &vmo_subst_the_one;
 	bool can = can_hook(options);
-	int rc = can && options->fork_hook ? hook_fork() : 0;
+	int rc = can && options->fork_hook ? vmo_subst_hook_fork() : 0;
 
-	lock();
+	vmo_subst_lock();
 	if (s->in_use)
 		rc = -EBUSY;
 	if (!rc) {
@@ -282,11 +200,12 @@ int vmo_subst_new(struct vmo_subst **out, const struct vmo_subst_options *option
 		if (can) {
 			vmo_admission_setup(&s->admission, options->admission);
 			__atomic_store_n(&s->hook->listener, on_release, __ATOMIC_RELEASE);
+			vmo_subst_count_threads(s, options->hook->threads);
 		}
 		s->enabled = can;
 		*out = s;
 	}
-	unlock();
+	vmo_subst_unlock();
 	return rc;
 }
 
@@ -294,16 +213,17 @@ void vmo_subst_free(struct vmo_subst *s)
 {
 	if (!s)
 		return;
-	lock();
+	vmo_subst_lock();
 	if (s->enabled) {
-		end_all(s, VMO_WHY_END);
+		vmo_subst_end_all(s, VMO_WHY_END);
 		s->enabled = false;
 		s->table.count = 0;	/* scars, and what could not be detached */
 		vmo_subst_watch(s);
 		__atomic_store_n(&s->hook->listener, NULL, __ATOMIC_RELEASE);
+		vmo_subst_forget_threads(s);
 	}
 	s->in_use = false;
-	unlock();
+	vmo_subst_unlock();
 }
 
 /* ---- for the checked mode, tests and reports ---- */
@@ -312,10 +232,10 @@ int vmo_subst_check(struct vmo_subst *s, uintptr_t address, size_t bytes)
 {
 	int rc = 1;
 
-	lock();
+	vmo_subst_lock();
 	if (s->enabled)
 		rc = vmo_subst_verify(s, address, sum_or_most(address, bytes));
-	unlock();
+	vmo_subst_unlock();
 	return rc;
 }
 
@@ -323,12 +243,12 @@ struct vmo_subst_usage vmo_subst_usage(struct vmo_subst *s)
 {
 	struct vmo_subst_usage usage = { 0, 0, 0 };
 
-	lock();
+	vmo_subst_lock();
 	usage.admission = s->admission.n;
 	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
 		usage.associations += a->block != NULL;
 		usage.pages += a->block ? (uint32_t)((a->end - a->begin) >> VMO_PAGE_SHIFT) : 0;
 	}
-	unlock();
+	vmo_subst_unlock();
 	return usage;
 }

@@ -21,6 +21,11 @@
  * Late receivers, free and munmap end associations only of the pages that they name; the rest of a
  * longer buffer stays in place.
  *
+ * Messages with gaps (derived datatypes): others may write into the gaps while pages are changed under them,
+ * which MPI forbids only for the message itself. So these are substituted and detached only while the program
+ * has one thread (threadhook.h), with its signals held off: vmo_subst_prepare_spaced. Before its second thread
+ * is made all associations end once, and the buffers earn them anew by messages without gaps.
+ *
  * fork: a child would share substituted pages with its parent. It copies them before fork() returns
  * in either (pthread_atfork; the parent waits for it): an exact, private snapshot. The parent's
  * associations live on: putting private pages under them instead would lose what other threads
@@ -41,6 +46,7 @@
 #define VMO_SUBSTITUTE_H
 
 #include "memhook.h"
+#include "threadhook.h"
 #include "pool.h"
 
 struct vmo_subst;
@@ -79,6 +85,18 @@ int vmo_subst_prepare(struct vmo_subst *subst, struct vmo_pool *pool, uintptr_t 
                       size_t bytes, struct vmo_piece *pieces, int most);
 
 /*
+ * The same for a range of which only some bytes are the message's. Also 0: the program has threads, or
+ * nobody knows whether it has.
+ */
+int vmo_subst_prepare_spaced(struct vmo_subst *subst, struct vmo_pool *pool, uintptr_t address,
+                             size_t bytes, struct vmo_piece *pieces, int most);
+/* May such a message go in place now? Cheap. */
+bool vmo_subst_may_space(const struct vmo_subst *subst);
+
+/* The interior of this range will be sent often (a persistent send): it is admitted at its next send. */
+void vmo_subst_expect(struct vmo_subst *subst, uintptr_t address, size_t bytes);
+
+/*
  * The receiver is late: takes the message's pages from under whatever whole pages of the range are
  * substituted (exactly what prepare named). They get other pages of the pool with the same content
  * (subst_move.c) or, with no room there, private ones; after the latter the buffer must earn its next
@@ -86,6 +104,9 @@ int vmo_subst_prepare(struct vmo_subst *subst, struct vmo_pool *pool, uintptr_t 
  * -errno: what could not be detached is as it was.
  */
 int vmo_subst_detach(struct vmo_subst *subst, uintptr_t address, size_t bytes);
+
+/* The same for what vmo_subst_prepare_spaced prepared. */
+int vmo_subst_detach_spaced(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 
 /*
  * Checked mode: are the pages that the range claims to have substituted really there
