@@ -297,12 +297,11 @@ void vmo_held_deliver(struct vmo_held *held, void *buf, MPI_Count count, MPI_Dat
 	*source = held->source;
 	*tag = held->tag;
 	*bytes = 0;
-	if (!vmo_layout_of(count, type, &rx.to)) {
+	if (!vmo_layout_of(count, type, &rx.to) || !vmo_layout_examine(&rx.to)) {
 		*error = MPI_ERR_TYPE;
 	} else if (held->early != MPI_MESSAGE_NULL) {
 		receive_early(held, buf, count, type, bytes, error);
 	} else {
-		vmo_rx_shape(&rx);
 		if (held->peer)
 			vmo_pull_surely(&rx, held->peer, held->data, bytes, error);
 		else

@@ -32,8 +32,11 @@ struct vmo_op *vmo_op_new(enum vmo_op_kind kind)
 
 void vmo_op_free(struct vmo_op *op)
 {
+	if (op->own_facts)
+		vmo_type_drop(op->rx.to.known);
 	if (op->own_type)
 		shim.mpi.Type_free(&op->rx.to.type);
+	free(op->copy);
 	vmo_landing_free(&op->rx);
 	vmo_map_drop(op->rx.map);
 	pthread_mutex_lock(&spare_lock);

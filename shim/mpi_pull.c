@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void vmo_rx_shape(struct vmo_rx *rx)
-{
-	rx->to.contiguous = vmo_type_contiguous(rx->to.type);
-}
-
 bool vmo_rx_may_rts(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm)
 {
 	if (!shim.active || source == MPI_PROC_NULL || !vmo_layout_of(count, type, &rx->to))
@@ -18,7 +13,7 @@ bool vmo_rx_may_rts(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype 
 	if (rx->to.bytes < VMO_RTS_BYTES)	/* no large message can be valid here (DESIGN 4) */
 		return false;
 	rx->map = vmo_comm_map(comm);
-	if (!vmo_map_may_rts(rx->map, source)) {
+	if (!vmo_map_may_rts(rx->map, source) || !vmo_layout_examine(&rx->to)) {
 		vmo_map_drop(rx->map);
 		return false;
 	}
@@ -45,7 +40,7 @@ struct vmo_peer *vmo_rx_rts(struct vmo_rx *rx, const MPI_Status *status, void *r
 	return vmo_rndv_is_rts(&shim.engine, rts) ? peer : NULL;
 }
 
-/* Not contiguous: unpack from the sender's own pages if the message is one piece there. */
+/* Not flattened: unpack from the sender's own pages if the message is one piece there. */
 static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count want)
 {
 	struct vmo_mapping *mapping;
@@ -75,10 +70,14 @@ static MPI_Count fitting(const struct vmo_rx *rx, uint64_t bytes, int *error)
 static int pull(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count *bytes, int *error)
 {
 	MPI_Count want = fitting(rx, in->bytes, error);
-	int rc = rx->to.contiguous ? vmo_rndv_pull(in, rx->buf, (uint64_t)want) : pull_unpacking(rx, in, want);
+	struct vmo_sink sink = vmo_layout_sink(rx->buf, &rx->to);
+	int rc = rx->to.contiguous || sink.shaped ? vmo_rndv_pull_into(in, &sink, (uint64_t)want)
+	                                          : pull_unpacking(rx, in, want);
 
 	if (rc)
 		return rc;
+	if (sink.shaped)
+		vmo_count(scattered_messages, 1);
 	*bytes = want;
 	vmo_rndv_finish(in);
 	return 0;
@@ -172,7 +171,6 @@ int vmo_rx_finish(struct vmo_rx *rx, MPI_Status *status)
 	shim.mpi.Get_count(status, MPI_BYTE, &bytes);
 	if (vmo_likely(bytes != VMO_RTS_BYTES))
 		return MPI_SUCCESS;
-	vmo_rx_shape(rx);
 	struct vmo_peer *peer = vmo_rx_rts(rx, status, rts);
 	if (!peer)
 		return MPI_SUCCESS;

@@ -60,8 +60,14 @@ int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
 /* The user may free the datatype while the receive is pending: keep one of our own where it matters. */
 static void keep_layout(struct vmo_op *op)
 {
-	vmo_rx_shape(&op->rx);
-	if (!op->rx.to.contiguous && shim.mpi.Type_dup(op->rx.to.type, &op->rx.to.type) == MPI_SUCCESS)
+	struct vmo_type *known = op->rx.to.known;
+
+	if (op->rx.to.contiguous)
+		return;
+	if (known && known->flat) {
+		vmo_type_hold(known);
+		op->own_facts = true;
+	} else if (shim.mpi.Type_dup(op->rx.to.type, &op->rx.to.type) == MPI_SUCCESS)
 		op->own_type = true;
 }
 
@@ -161,8 +167,10 @@ static void unlist(struct vmo_op *op)
 /* A pull that failed may have begun to copy over the RTS, which is read again when it is refused. */
 static void put_rts_back(const struct vmo_rx *rx, const char *rts)
 {
-	if (rx->to.contiguous && !rx->landing)
-		memcpy(rx->buf, rts, VMO_RTS_BYTES);
+	struct vmo_sink sink = vmo_layout_sink(rx->buf, &rx->to);
+
+	if ((rx->to.contiguous || sink.shaped) && !rx->landing)
+		vmo_sink_put(&sink, rts, VMO_RTS_BYTES);
 }
 
 /* Lock held; let go during the copy. `surely`: whatever it takes. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ADVANCE_EVERY 16	/* spins on the slot between two rounds of everything else */
@@ -23,8 +24,7 @@ static bool forged(const void *buf, struct vmo_layout *from)
 {
 	char head[VMO_RTS_BYTES];
 
-	from->contiguous = vmo_type_contiguous(from->type);
-	return vmo_pack_head(buf, from, head, sizeof head) == MPI_SUCCESS && vmo_rndv_is_rts(&shim.engine, head);
+	return vmo_layout_examine(from) && vmo_pack_head(buf, from, head, sizeof head) == MPI_SUCCESS && vmo_rndv_is_rts(&shim.engine, head);
 }
 
 /* The peer's side of the decision: co-resident, or the reason why not is counted. */
@@ -49,8 +49,7 @@ static bool goes(const void *buf, MPI_Count count, MPI_Datatype type, int dest, 
 		return g->peer->on && buf && forged(buf, &g->from);
 	if (!peer_ready(g->peer, g->from.bytes, true))
 		return false;
-	g->from.contiguous = vmo_type_contiguous(type);
-	return !(g->from.contiguous && !buf);	/* MPI itself shall complain of a null buffer */
+	return vmo_layout_examine(&g->from) && !(g->from.contiguous && !buf);	/* MPI itself shall complain of a null buffer */
 }
 
 bool vmo_send_eligible(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm)
@@ -87,8 +86,12 @@ static int fill(struct vmo_op *op, const void *buf, const struct vmo_layout *fro
 {
 	int rc = MPI_SUCCESS;
 
+	bool gather = op->xfer->shape != NULL;	/* not in place */
+
+	vmo_count(gathered_messages, gather);
+	vmo_count(spaced_messages, op->xfer->sent.strips > 0);
 	vmo_rndv_fill(op->xfer);
-	if (op->xfer->from)
+	if (op->xfer->from || gather || !op->xfer->staged)
 		return rc;
 	rc = vmo_pack(buf, from, vmo_rndv_stage(op->xfer));
 	vmo_rndv_filled(op->xfer, op->xfer->bytes);
@@ -104,8 +107,11 @@ static int begin(struct vmo_op *op, const void *buf, const struct going *g, int 
                  char mode, int *error)
 {
 	enum vmo_reason reason;
-	int rc = vmo_rndv_offer(g->peer, g->from.contiguous ? buf : NULL, (size_t)g->from.bytes, &op->xfer,
-	                        &op->rts, &reason);
+	struct vmo_source source;
+	struct vmo_shape shape;
+
+	vmo_layout_source(buf, &g->from, &shape, &source);
+	int rc = vmo_rndv_offer_source(g->peer, &source, &op->xfer, &op->rts, &reason);
 
 	if (rc) {
 		vmo_fall_through(reason, (uint64_t)g->from.bytes);
@@ -123,8 +129,20 @@ static int begin(struct vmo_op *op, const void *buf, const struct going *g, int 
 	return 0;
 }
 
-/* The receiver can't pull: MPI sends the run's pages, as one message on the private communicator. */
-static void deliver_by_mpi(struct vmo_op *op)
+/* With gaps: the message is copied out of the run's pages first. */
+static int send_spaced(struct vmo_op *op)
+{
+	struct vmo_xfer *xfer = op->xfer;
+
+	if (!op->copy && (op->copy = malloc(xfer->bytes)))
+		vmo_rndv_read_back(xfer, op->copy);
+	return op->copy ? shim.mpi.Isend(op->copy, (int)xfer->bytes, MPI_BYTE, (int)xfer->peer->rank,
+	                                 vmo_refused_tag(xfer->sequence), shim.private_comm, &op->again)
+	                : MPI_ERR_NO_MEM;
+}
+
+/* The run's pages as they are. */
+static int send_pieces(struct vmo_op *op)
 {
 	struct vmo_xfer *xfer = op->xfer;
 	int lengths[VMO_SLOT_EXTENTS];
@@ -135,15 +153,24 @@ static void deliver_by_mpi(struct vmo_op *op)
 		lengths[i] = (int)xfer->piece[i].bytes;
 		at[i] = (MPI_Aint)(uintptr_t)(xfer->piece[i].block->view + xfer->piece[i].offset);
 	}
-	if (shim.mpi.Type_create_hindexed((int)xfer->pieces, lengths, at, MPI_BYTE, &type) != MPI_SUCCESS)
-		return;		/* the next round tries again */
+	int rc = shim.mpi.Type_create_hindexed((int)xfer->pieces, lengths, at, MPI_BYTE, &type);
+	if (rc != MPI_SUCCESS)
+		return rc;
 	shim.mpi.Type_commit(&type);
-	int rc = shim.mpi.Isend(MPI_BOTTOM, 1, type, (int)xfer->peer->rank, vmo_refused_tag(xfer->sequence), shim.private_comm,
-	                &op->again);
+	rc = shim.mpi.Isend(MPI_BOTTOM, 1, type, (int)xfer->peer->rank, vmo_refused_tag(xfer->sequence), shim.private_comm,
+	                    &op->again);
 	shim.mpi.Type_free(&type);
-	op->delivering = rc == MPI_SUCCESS;
+	return rc;
+}
+
+/* The receiver can't pull: MPI sends it, as one message on the private communicator. */
+static void deliver_by_mpi(struct vmo_op *op)
+{
+	struct vmo_xfer *xfer = op->xfer;
+
+	op->delivering = (xfer->sent.strips ? send_spaced(op) : send_pieces(op)) == MPI_SUCCESS;
 	if (!op->delivering)
-		return;
+		return;		/* the next round tries again */
 	vmo_count(refusals, 1);
 	count_sent(xfer, -1);
 	vmo_fall_through(VMO_R_refused, xfer->bytes);

@@ -78,9 +78,7 @@ static int replace(void *buf, MPI_Count count, MPI_Datatype type, int dest, int 
 	char *copy = malloc((size_t)layout.bytes + 1);
 	if (!copy)
 		return MPI_ERR_NO_MEM;
-	layout.contiguous = vmo_type_contiguous(type);
-	int rc = layout.contiguous ? vmo_pack_head(buf, &layout, copy, (size_t)layout.bytes)
-	       : layout.bytes ? vmo_pack(buf, &layout, copy) : MPI_SUCCESS;
+	int rc = !vmo_layout_examine(&layout) ? MPI_ERR_TYPE : layout.bytes ? vmo_pack(buf, &layout, copy) : MPI_SUCCESS;
 	if (rc == MPI_SUCCESS)
 		rc = sendrecv(copy, layout.bytes, MPI_BYTE, dest, sendtag, buf, count, type, source, recvtag, comm, status);
 	free(copy);

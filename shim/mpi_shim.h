@@ -5,7 +5,7 @@
  *   mpi_real.c   the functions underneath, by dlsym on the MPI's own handle
  *   mpi_init.c   MPI_Init, MPI_Finalize, the report
  *   mpi_comm.c   rank in a communicator -> peer
- *   mpi_type.c   count x datatype -> bytes; packing
+ *   mpi_type.c   count x datatype -> bytes and shape; packing       mpi_flatten.c  a datatype as strips
  *   mpi_op.c     requests that the shim must know about; progress
  *   mpi_send.c   sends        mpi_recv.c  receives        mpi_pull.c  what an RTS leads to
  *   mpi_persist.c persistent requests                     mpi_landing.c  receives that share a buffer
@@ -56,11 +56,22 @@ struct vmo_real {
 #undef X
 };
 
+/* What was found out about a datatype; an attribute of it (mpi_type.c). */
+struct vmo_type {
+	int refs;
+	bool contiguous, takes_rts;
+	bool flat;			/* the rest is filled: one element's strips */
+	int64_t extent;
+	struct vmo_bounds bounds;
+	struct vmo_strips strips;
+};
+
 /* Bytes and shape of count elements of a datatype. */
 struct vmo_layout {
 	MPI_Count bytes;
 	MPI_Count count;
 	MPI_Datatype type;
+	struct vmo_type *known;		/* after vmo_layout_examine */
 	bool contiguous;	/* in memory order, without gaps, from the buffer's address on */
 };
 
@@ -95,6 +106,7 @@ struct vmo_op {
 	/* receive */
 	struct vmo_rx rx;
 	bool own_type;			/* rx.to.type is a duplicate of the user's */
+	bool own_facts;			/* rx.to.known is referenced */
 	bool persistent, started;
 	bool delivered;			/* persistent, started, and fed from a held message */
 	bool listed;			/* in shim.recvs: its RTS may still come */
@@ -112,6 +124,7 @@ struct vmo_op {
 	MPI_Request again;		/* delivery by MPI after a refusal */
 	bool rts_done;
 	bool delivering;		/* `again` is under way */
+	char *copy;			/* what it sends, if the message had gaps; malloc */
 	bool complete;			/* the user's buffer is free */
 	uint64_t asked_ns;		/* since when the user waits; 0: not yet */
 };
@@ -177,7 +190,19 @@ int vmo_type_setup(void);
 void vmo_type_cleanup(void);
 /* false: invalid arguments; MPI itself shall say so. */
 bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out);
-bool vmo_type_contiguous(MPI_Datatype type);
+/* Looks at the type itself: contiguous? what shape? false: not committed, or no memory; then MPI's alone. */
+bool vmo_layout_examine(struct vmo_layout *layout);
+/* The layout as a shape; false: not flattened. */
+bool vmo_layout_shape(const struct vmo_layout *layout, struct vmo_shape *out);
+/* The layout as what is sent; shape: room for it. false: MPI must pack it. */
+bool vmo_layout_source(const void *buf, const struct vmo_layout *layout, struct vmo_shape *shape,
+                       struct vmo_source *out);
+/* The layout as where a message goes. Neither contiguous nor shaped: MPI must unpack it. */
+struct vmo_sink vmo_layout_sink(void *buf, const struct vmo_layout *layout);
+/* NULL: as vmo_layout_examine. Borrowed. */
+struct vmo_type *vmo_type_of(MPI_Datatype type);
+struct vmo_type *vmo_type_hold(struct vmo_type *type);
+void vmo_type_drop(struct vmo_type *type);
 /* May an RTS be received into this type as it is? Else by a landing (mpi_landing.c). */
 bool vmo_type_takes_rts(MPI_Datatype type);
 /* Copies the first `bytes` of the buffer, in type map order, to `to`. MPI error code. */
@@ -185,6 +210,11 @@ int vmo_pack_head(const void *buf, const struct vmo_layout *layout, void *to, si
 /* Whole message in and out. `bytes` may end within an element. MPI error code. */
 int vmo_pack(const void *buf, const struct vmo_layout *layout, void *to);
 int vmo_unpack(const void *from, MPI_Count bytes, void *buf, const struct vmo_layout *layout);
+
+/* mpi_flatten.c */
+/* One element's strips; the caller frees them. 0, -ENOTSUP, -E2BIG, -ENOMEM. */
+int vmo_flatten(MPI_Datatype type, struct vmo_strips *out);
+int vmo_type_combiner(MPI_Datatype type);
 
 /* mpi_op.c */
 struct vmo_op *vmo_op_new(enum vmo_op_kind kind);
@@ -232,8 +262,6 @@ int vmo_pull(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MP
 void vmo_pull_surely(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MPI_Count *bytes, int *error);
 /* After a native receive: if it brought an RTS, pulls and mends the status. MPI error code, not raised. */
 int vmo_rx_finish(struct vmo_rx *rx, MPI_Status *status);
-/* Decides once whether the receive buffer is contiguous. */
-void vmo_rx_shape(struct vmo_rx *rx);
 void vmo_status_set(MPI_Status *status, int source, int tag, MPI_Count bytes);
 int vmo_raise(MPI_Comm comm, int error);
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Count x datatype -> bytes, and packing for what is not contiguous.
+ * Count x datatype -> bytes, and where they lie.
  *
- * Contiguous here: predefined types without gaps, and MPI_Type_contiguous and MPI_Type_dup of such.
- * Anything else is packed and unpacked by MPI. A packed message is the plain bytes in type map order
- * on both MPIs (checked by a test), so either side may be contiguous while the other is not.
+ * Contiguous here: one piece without gaps from the buffer's address on, element after element. Anything else
+ * is a shape (shape.h), found once (mpi_flatten.c) and walked by the shim itself. What cannot be flattened is
+ * packed and unpacked by MPI. A packed message is the plain bytes in type map order on both MPIs (checked by a
+ * test), so either side may be one piece while the other is not.
  *
  * An RTS can be received into most types as it is. Where its end falls within a basic element, MPICH
  * (4.0.2) reports MPI_ERR_TRUNCATE and leaves the last bytes out; such receives need a landing.
  *
- * What was found out about a type is kept on it as an attribute.
+ * What was found out about a type is kept on it as an attribute, reference counted, because a receive may
+ * outlive its type's handle (MPI 3.1, 4.1.9).
  */
 #include "mpi_shim.h"
 
@@ -18,54 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool named_contiguous(MPI_Datatype type)
-{
-	MPI_Aint lb, extent;
-	int size;
+#define FAR ((int64_t)1 << 61)	/* no buffer reaches so far */
 
-	shim.mpi.Type_size(type, &size);
-	shim.mpi.Type_get_extent(type, &lb, &extent);
-	return size > 0 && lb == 0 && extent == size;
-}
-
-static void free_unless_named(MPI_Datatype type)
-{
-	int ni, na, nd, combiner;
-
-	shim.mpi.Type_get_envelope(type, &ni, &na, &nd, &combiner);
-	if (combiner != MPI_COMBINER_NAMED)
-		shim.mpi.Type_free(&type);
-}
-
-static bool made_contiguous(MPI_Datatype type);
-
-/* The type that an MPI_Type_dup or MPI_Type_contiguous was made from decides; it need not be committed. */
-static bool derived_contiguous(MPI_Datatype type, int ni, int na, int nd)
-{
-	int integers[1];
-	MPI_Aint address[1];
-	MPI_Datatype base[1];
-
-	if (ni > 1 || na > 0 || nd != 1)
-		return false;
-	if (shim.mpi.Type_get_contents(type, ni, na, nd, integers, address, base) != MPI_SUCCESS)
-		return false;
-	bool contiguous = made_contiguous(base[0]);
-	free_unless_named(base[0]);
-	return contiguous;
-}
-
-static bool made_contiguous(MPI_Datatype type)
-{
-	int ni, na, nd, combiner;
-
-	if (shim.mpi.Type_get_envelope(type, &ni, &na, &nd, &combiner) != MPI_SUCCESS)
-		return false;
-	if (combiner == MPI_COMBINER_NAMED)
-		return named_contiguous(type);
-	return (combiner == MPI_COMBINER_DUP || combiner == MPI_COMBINER_CONTIGUOUS) &&
-	       derived_contiguous(type, ni, na, nd);
-}
+static struct vmo_type plain_facts = { .refs = 1, .contiguous = true, .takes_rts = true };
 
 static MPI_Count elements_in(MPI_Datatype type, MPI_Count bytes)
 {
@@ -85,45 +42,105 @@ static bool ends_with_rts(MPI_Datatype type)
 	return with != MPI_UNDEFINED && with != elements_in(type, VMO_RTS_BYTES - 1);
 }
 
-enum { KNOWN = 1, CONTIGUOUS = 2, TAKES_RTS = 4 };
-
-static uintptr_t examine(MPI_Datatype type)
+/* MPI itself shall complain of a type that is not committed: does it take it? */
+static bool committed(MPI_Datatype type)
 {
-	return KNOWN | (made_contiguous(type) ? CONTIGUOUS : 0) | (ends_with_rts(type) ? TAKES_RTS : 0);
+	char nothing[1];
+	int position = 0;
+
+	return shim.mpi.Pack(nothing, 0, type, nothing, 0, &position, shim.private_comm) == MPI_SUCCESS;
+}
+
+static void find_shape(struct vmo_type *t, MPI_Datatype type)
+{
+	struct vmo_shape one;
+	MPI_Aint lb, extent;
+
+	if (vmo_flatten(type, &t->strips))
+		return;
+	shim.mpi.Type_get_extent(type, &lb, &extent);
+	t->extent = extent;
+	one = (struct vmo_shape){ t->strips.strip, t->strips.strips, 1, extent };
+	t->flat = vmo_shape_bounds(&one, &t->bounds);
+	t->contiguous = t->flat && one.strips == 1 && one.strip[0].repeat == 1 && one.strip[0].at == 0 &&
+	                extent == (MPI_Aint)t->bounds.bytes;
+}
+
+static struct vmo_type *examine(MPI_Datatype type)
+{
+	struct vmo_type *t = committed(type) ? calloc(1, sizeof *t) : NULL;
+
+	if (!t)
+		return NULL;
+	t->refs = 1;
+	t->takes_rts = ends_with_rts(type);
+	find_shape(t, type);
+	return t;
+}
+
+struct vmo_type *vmo_type_hold(struct vmo_type *t)
+{
+	if (t)
+		__atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+	return t;
+}
+
+void vmo_type_drop(struct vmo_type *t)
+{
+	if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	free(t->strips.strip);
+	free(t);
+}
+
+static int forget(MPI_Datatype type, int keyval, void *value, void *extra)
+{
+	vmo_type_drop(value);
+	return MPI_SUCCESS;
+}
+
+static struct vmo_type *known(MPI_Datatype type)
+{
+	struct vmo_type *t = NULL;
+	int found = 0;
+
+	shim.mpi.Type_get_attr(type, shim.type_keyval, &t, &found);
+	return found ? t : NULL;
+}
+
+/* One thread examines; others then find what it found. */
+static struct vmo_type *find_out(MPI_Datatype type)
+{
+	vmo_enter();
+	struct vmo_type *t = known(type);
+	if (!t && (t = examine(type)) && shim.mpi.Type_set_attr(type, shim.type_keyval, t) != MPI_SUCCESS) {
+		vmo_type_drop(t);
+		t = NULL;
+	}
+	vmo_leave();
+	return t;
 }
 
 /* A contiguous predefined type, seen last: most programs use few, and asking costs more than a small message. */
 static MPI_Datatype plain;
 
-static uintptr_t facts(MPI_Datatype type)
+struct vmo_type *vmo_type_of(MPI_Datatype type)
 {
-	int ni, na, nd, combiner, found = 0;
-	void *known = NULL;
-
 	if (vmo_likely(type == __atomic_load_n(&plain, __ATOMIC_RELAXED)))
-		return KNOWN | CONTIGUOUS | TAKES_RTS;
-	if (shim.mpi.Type_get_envelope(type, &ni, &na, &nd, &combiner) != MPI_SUCCESS)
-		return 0;
-	if (vmo_likely(combiner == MPI_COMBINER_NAMED) && named_contiguous(type) && ends_with_rts(type)) {
+		return &plain_facts;
+	struct vmo_type *t = known(type);
+	if (!t)
+		t = find_out(type);
+	if (t && t->contiguous && t->takes_rts && vmo_type_combiner(type) == MPI_COMBINER_NAMED)
 		__atomic_store_n(&plain, type, __ATOMIC_RELAXED);
-		return KNOWN | CONTIGUOUS | TAKES_RTS;
-	}
-	shim.mpi.Type_get_attr(type, shim.type_keyval, &known, &found);
-	if (found)
-		return (uintptr_t)known;
-	uintptr_t found_out = examine(type);
-	shim.mpi.Type_set_attr(type, shim.type_keyval, (void *)found_out);
-	return found_out;
-}
-
-bool vmo_type_contiguous(MPI_Datatype type)
-{
-	return facts(type) & CONTIGUOUS;
+	return t;
 }
 
 bool vmo_type_takes_rts(MPI_Datatype type)
 {
-	return facts(type) & TAKES_RTS;
+	const struct vmo_type *t = vmo_type_of(type);
+
+	return t && t->takes_rts;
 }
 
 bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out)
@@ -135,8 +152,57 @@ bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out)
 		return false;
 	out->count = count;
 	out->type = type;
+	out->known = NULL;
 	out->contiguous = false;
 	return true;
+}
+
+bool vmo_layout_examine(struct vmo_layout *layout)
+{
+	layout->known = vmo_type_of(layout->type);
+	layout->contiguous = layout->known && layout->known->contiguous;
+	return layout->known != NULL;
+}
+
+bool vmo_layout_shape(const struct vmo_layout *layout, struct vmo_shape *out)
+{
+	const struct vmo_type *t = layout->known;
+
+	if (!t || !t->flat)
+		return false;
+	*out = (struct vmo_shape){ t->strips.strip, t->strips.strips, (uint64_t)layout->count, t->extent };
+	return true;
+}
+
+bool vmo_layout_source(const void *buf, const struct vmo_layout *layout, struct vmo_shape *shape,
+                       struct vmo_source *out)
+{
+	int64_t reach;
+
+	*out = (struct vmo_source){ .from = layout->contiguous ? buf : NULL, .bytes = (uint64_t)layout->bytes };
+	if (layout->contiguous || !vmo_layout_shape(layout, shape))
+		return layout->contiguous;
+	if (__builtin_mul_overflow((int64_t)layout->count - 1, shape->extent, &reach) || reach > FAR || reach < -FAR)
+		return false;
+	out->from = buf;
+	out->shape = shape;
+	out->bounds = layout->known->bounds;
+	out->bounds.bytes = (uint64_t)layout->bytes;
+	out->bounds.low += reach < 0 ? reach : 0;
+	out->bounds.high += reach > 0 ? reach : 0;
+	return true;
+}
+
+struct vmo_sink vmo_layout_sink(void *buf, const struct vmo_layout *layout)
+{
+	struct vmo_sink sink = { .base = buf };
+	struct vmo_shape shape;
+
+	if (!layout->contiguous && vmo_layout_shape(layout, &shape)) {
+		sink.shaped = true;
+		sink.walk = vmo_walk_from(&shape);
+	}
+	return sink;
 }
 
 static MPI_Aint extent_of(MPI_Datatype type)
@@ -210,11 +276,17 @@ static int pack_one(const void *element, const struct vmo_layout *layout, char *
 
 int vmo_pack_head(const void *buf, const struct vmo_layout *layout, void *to, size_t bytes)
 {
+	struct vmo_shape shape;
 	int rc = MPI_SUCCESS;
 	size_t got = 0;
 
 	if (layout->contiguous) {
 		memcpy(to, buf, bytes);
+		return MPI_SUCCESS;
+	}
+	if (vmo_layout_shape(layout, &shape)) {
+		struct vmo_walk walk = vmo_walk_from(&shape);
+		vmo_gather(&walk, buf, to, bytes);
 		return MPI_SUCCESS;
 	}
 	for (const char *element = buf; got < bytes && rc == MPI_SUCCESS; element += extent_of(layout->type)) {
@@ -233,6 +305,10 @@ int vmo_pack_head(const void *buf, const struct vmo_layout *layout, void *to, si
 
 int vmo_pack(const void *buf, const struct vmo_layout *layout, void *to)
 {
+	struct vmo_shape shape;
+
+	if (layout->contiguous || vmo_layout_shape(layout, &shape))
+		return vmo_pack_head(buf, layout, to, (size_t)layout->bytes);
 	vmo_count(packs, 1);
 	return mpi_pack(buf, layout->count, layout->type, to, (int)layout->bytes);
 }
@@ -258,8 +334,9 @@ int vmo_unpack(const void *from, MPI_Count bytes, void *buf, const struct vmo_la
 
 	if (bytes <= 0)
 		return rc;
-	if (layout->contiguous) {
-		memcpy(buf, from, (size_t)bytes);
+	struct vmo_sink sink = vmo_layout_sink(buf, layout);
+	if (layout->contiguous || sink.shaped) {
+		vmo_sink_put(&sink, from, (uint64_t)bytes);
 		return MPI_SUCCESS;
 	}
 	vmo_count(unpacks, 1);
@@ -275,7 +352,7 @@ int vmo_unpack(const void *from, MPI_Count bytes, void *buf, const struct vmo_la
 int vmo_type_setup(void)
 {
 	plain = MPI_BYTE;
-	return shim.mpi.Type_create_keyval(MPI_TYPE_NULL_COPY_FN, MPI_TYPE_NULL_DELETE_FN, &shim.type_keyval, NULL)
+	return shim.mpi.Type_create_keyval(MPI_TYPE_NULL_COPY_FN, forget, &shim.type_keyval, NULL)
 	       == MPI_SUCCESS ? 0 : -EIO;
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define CHUNK_BYTES ((size_t)64 << 10)	/* staged copies publish themselves in such steps */
+#define SPAN_MOST 4	/* times the bytes of a message in place with gaps */
+#define SHAPE_LEAST 4	/* part of the message that its strips may be */
 #define LEAST_INTERIOR_BYTES (2 * VMO_PAGE_BYTES)	/* below, staging costs less than edges and a lookup */
 
 static struct vmo_xfer *new_xfer(struct vmo_engine *e)
@@ -64,8 +66,8 @@ static int copy_edges(struct vmo_xfer *xfer, size_t head, size_t tail, struct vm
 
 	if (rc)
 		return rc;
-	memcpy(block->view, xfer->from, head);
-	memcpy(block->view + head, xfer->from + xfer->bytes - tail, tail);
+	memcpy(block->view, xfer->low, head);
+	memcpy(block->view + head, xfer->low + xfer->span - tail, tail);
 	edge[0] = (struct vmo_piece){ .block = block, .offset = 0, .bytes = (uint32_t)head };
 	edge[1] = (struct vmo_piece){ .block = block, .offset = (uint32_t)head, .bytes = (uint32_t)tail };
 	if (head && tail)
@@ -73,10 +75,18 @@ static int copy_edges(struct vmo_xfer *xfer, size_t head, size_t tail, struct vm
 	return 0;
 }
 
+static int prepare(struct vmo_xfer *xfer, uintptr_t first, size_t bytes, struct vmo_piece *pieces, int most)
+{
+	struct vmo_subst *subst = xfer->peer->engine->subst;
+
+	return xfer->shape ? vmo_subst_prepare_spaced(subst, xfer->peer->pool, first, bytes, pieces, most - 1)
+	                   : vmo_subst_prepare(subst, xfer->peer->pool, first, bytes, pieces, most);
+}
+
 /* In place: [head][interior pieces][tail]. 1 done, 0 not this way (nothing is taken then). */
 static int offer_in_place(struct vmo_xfer *xfer)
 {
-	uintptr_t from = (uintptr_t)xfer->from, end = from + xfer->bytes;
+	uintptr_t from = (uintptr_t)xfer->low, end = from + xfer->span;
 	uintptr_t first = vmo_page_up(from), last = vmo_page_down(end);
 	struct vmo_piece edge[2];
 
@@ -84,8 +94,7 @@ static int offer_in_place(struct vmo_xfer *xfer)
 		return 0;
 	size_t head = first - from, tail = end - last;
 	struct vmo_piece *interior = xfer->piece + (head ? 1 : 0);
-	int n = vmo_subst_prepare(xfer->peer->engine->subst, xfer->peer->pool, first, last - first,
-	                          interior, VMO_SLOT_EXTENTS - 2);
+	int n = prepare(xfer, first, last - first, interior, VMO_SLOT_EXTENTS - 2);
 	if (n <= 0)
 		return 0;
 	if ((head || tail) && copy_edges(xfer, head, tail, edge)) {
@@ -98,18 +107,67 @@ static int offer_in_place(struct vmo_xfer *xfer)
 	if (tail)
 		interior[n] = edge[1];
 	xfer->pieces = (uint32_t)n + (head ? 1 : 0) + (tail ? 1 : 0);
-	vmo_count(edge_bytes, head + tail);
+	xfer->edges = (uint32_t)(head + tail < xfer->bytes ? head + tail : xfer->bytes);
 	return 1;
+}
+
+/*
+ * With gaps: granting what lies between costs memory, and the shape travels, so the message must be a
+ * good part of its span, and its strips a small part of the message.
+ */
+static bool worth_spacing(const struct vmo_xfer *xfer)
+{
+	uint64_t shape_bytes = xfer->shape->strips * sizeof(struct vmo_strip);
+
+	return vmo_subst_may_space(xfer->peer->engine->subst) && xfer->span <= UINT32_MAX &&
+	       xfer->bytes >= xfer->span / SPAN_MOST && shape_bytes <= xfer->bytes / SHAPE_LEAST;
+}
+
+/* The strips become the last piece, their offsets counted from where the span begins. */
+static int put_shape(struct vmo_xfer *xfer)
+{
+	uint32_t bytes = (uint32_t)(xfer->shape->strips * sizeof(struct vmo_strip));
+	int64_t shift = (int64_t)(xfer->from - xfer->low);
+	struct vmo_block *block;
+	int rc = vmo_pool_take(xfer->peer->pool, (uint32_t)vmo_pages(bytes), (uint32_t)vmo_pages(bytes), &block);
+
+	if (rc)
+		return rc;
+	struct vmo_strip *strip = (struct vmo_strip *)(void *)block->view;
+	memcpy(strip, xfer->shape->strip, bytes);
+	for (uint32_t i = 0; i < xfer->shape->strips; i++)
+		strip[i].at += shift;
+	xfer->sent = *xfer->shape;
+	xfer->sent.strip = strip;
+	xfer->piece[xfer->pieces++] = (struct vmo_piece){ .block = block, .bytes = bytes };
+	return 0;
+}
+
+static bool choose_in_place(struct vmo_xfer *xfer)
+{
+	if (xfer->shape ? !worth_spacing(xfer) : !xfer->from)
+		return false;
+	if (!offer_in_place(xfer))
+		return false;
+	if (xfer->shape && put_shape(xfer)) {
+		drop_pieces(xfer);
+		return false;
+	}
+	return true;
 }
 
 static int choose_pages(struct vmo_xfer *xfer)
 {
 	xfer->pieces = 0;
 	xfer->staged = false;
-	if (xfer->from && offer_in_place(xfer))
+	if (choose_in_place(xfer)) {
+		vmo_count(edge_bytes, xfer->edges);
+		xfer->shape = NULL;	/* it needs no filling */
 		return 0;
+	}
+	xfer->edges = 0;
 	xfer->staged = true;
-	return take_stage(xfer, xfer->bytes, xfer->from ? VMO_SLOT_EXTENTS : 1);
+	return take_stage(xfer, xfer->bytes, xfer->from || xfer->shape ? VMO_SLOT_EXTENTS : 1);
 }
 
 static enum vmo_reason reason_of(int rc)
@@ -124,6 +182,10 @@ static void write_slot(struct vmo_xfer *xfer)
 
 	slot->bytes = xfer->bytes;
 	slot->extents = xfer->pieces;
+	slot->strips = xfer->sent.strips;
+	slot->span = xfer->span;
+	slot->count = xfer->sent.count;
+	slot->stride = xfer->sent.extent;
 	for (uint32_t i = 0; i < xfer->pieces; i++) {
 		const struct vmo_piece *piece = &xfer->piece[i];
 		slot->extent[i] = (struct vmo_extent){
@@ -149,9 +211,30 @@ static void make_rts(const struct vmo_xfer *xfer, struct vmo_rts *rts)
 	vmo_rts_seal(rts);
 }
 
-/* Model: offer. */
+static struct vmo_xfer begin(struct vmo_peer *peer, const struct vmo_source *source, int slot, uint64_t sequence)
+{
+	struct vmo_xfer xfer = { .peer = peer, .slot = (uint32_t)slot, .sequence = sequence, .bytes = source->bytes,
+	                         .from = source->from, .low = source->from, .span = source->bytes,
+	                         .shape = source->shape };
+
+	if (source->shape) {
+		xfer.low = (const char *)((uintptr_t)source->from + (uintptr_t)source->bounds.low);
+		xfer.span = (uint64_t)(source->bounds.high - source->bounds.low);
+	}
+	return xfer;
+}
+
 int vmo_rndv_offer(struct vmo_peer *peer, const void *from, size_t bytes, struct vmo_xfer **out,
                    struct vmo_rts *rts, enum vmo_reason *reason)
+{
+	struct vmo_source source = { .from = from, .bytes = bytes };
+
+	return vmo_rndv_offer_source(peer, &source, out, rts, reason);
+}
+
+/* Model: offer. */
+int vmo_rndv_offer_source(struct vmo_peer *peer, const struct vmo_source *source, struct vmo_xfer **out,
+                          struct vmo_rts *rts, enum vmo_reason *reason)
 {
 	struct vmo_engine *e = peer->engine;
 	struct vmo_xfer *xfer = NULL;
@@ -173,8 +256,7 @@ int vmo_rndv_offer(struct vmo_peer *peer, const void *from, size_t bytes, struct
 		rc = slot;
 		goto give_back;
 	}
-	*xfer = (struct vmo_xfer){ .peer = peer, .slot = (uint32_t)slot, .sequence = sequence,
-	                           .bytes = bytes, .from = from };
+	*xfer = begin(peer, source, slot, sequence);
 	rc = choose_pages(xfer);
 	if (rc) {
 		*reason = reason_of(rc);
@@ -202,18 +284,37 @@ void vmo_rndv_fill(struct vmo_xfer *xfer)
 	const char *from = xfer->from;
 	uint64_t filled = 0;
 
-	if (!xfer->staged || !from)
+	if (!xfer->staged || (!from && !xfer->shape))
 		return;
+	struct vmo_walk walk = xfer->shape ? vmo_walk_from(xfer->shape) : (struct vmo_walk){ .element = 0 };
 	for (uint32_t i = 0; i < xfer->pieces; i++)
 		for (uint32_t at = 0, n; at < xfer->piece[i].bytes; at += n) {
 			n = xfer->piece[i].bytes - at;
 			n = n < CHUNK_BYTES ? n : (uint32_t)CHUNK_BYTES;
-			memcpy(piece_view(&xfer->piece[i]) + at, from, n);
-			from += n;
+			if (xfer->shape)
+				vmo_gather(&walk, from, piece_view(&xfer->piece[i]) + at, n);
+			else
+				memcpy(piece_view(&xfer->piece[i]) + at, from + filled, n);
 			filled += n;
 			vmo_rndv_filled(xfer, filled);
 		}
+	xfer->shape = NULL;
 	xfer->detached = true;
+}
+
+void vmo_rndv_read_back(const struct vmo_xfer *xfer, void *to)
+{
+	struct vmo_part part[VMO_SLOT_EXTENTS];
+	struct vmo_sink sink = { .base = to };
+	struct vmo_shape whole = { &(struct vmo_strip)VMO_ONE_PIECE(xfer->bytes), 1, 1, 0 };
+	uint32_t parts = xfer->pieces - (xfer->sent.strips ? 1 : 0);
+	uint64_t begin = 0;
+
+	for (uint32_t i = 0; i < parts; i++) {
+		part[i] = (struct vmo_part){ begin, begin + xfer->piece[i].bytes, piece_view(&xfer->piece[i]) };
+		begin = part[i].end;
+	}
+	vmo_shape_copy(xfer->sent.strips ? &xfer->sent : &whole, part, parts, &sink, xfer->bytes);
 }
 
 char *vmo_rndv_stage(struct vmo_xfer *xfer)
@@ -244,7 +345,9 @@ int vmo_rndv_detach(struct vmo_xfer *xfer)
 {
 	if (xfer->detached)
 		return 0;
-	int rc = vmo_subst_detach(xfer->peer->engine->subst, (uintptr_t)xfer->from, xfer->bytes);
+	struct vmo_subst *subst = xfer->peer->engine->subst;
+	int rc = xfer->sent.strips ? vmo_subst_detach_spaced(subst, (uintptr_t)xfer->low, xfer->span)
+	                           : vmo_subst_detach(subst, (uintptr_t)xfer->low, xfer->span);
 	if (!rc)
 		xfer->detached = true;
 	return rc;

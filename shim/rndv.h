@@ -26,15 +26,31 @@
 
 enum vmo_xfer_state { VMO_XFER_PENDING, VMO_XFER_DONE, VMO_XFER_REFUSED, VMO_XFER_LOST };
 
+/*
+ * What is to be sent: `bytes` in one piece from `from` on, or of this shape about `from`. from == NULL
+ * without a shape: the caller will write all bytes at vmo_rndv_stage (one contiguous piece).
+ */
+struct vmo_source {
+	const void *from;
+	uint64_t bytes;
+	const struct vmo_shape *shape;	/* NULL: one piece. Kept by the caller until vmo_rndv_fill returned */
+	struct vmo_bounds bounds;	/* of the shape */
+};
+
 /* One transfer, as its sender keeps it. */
 struct vmo_xfer {
 	struct vmo_xfer *next;
 	struct vmo_peer *peer;
 	uint32_t slot;
 	uint32_t pieces;
+	uint32_t edges;			/* bytes of partial first and last pages */
 	uint64_t sequence;
 	uint64_t bytes;
 	const char *from;		/* the user's buffer; NULL where the caller fills the stage */
+	const char *low;		/* where the message begins in memory, and how far it reaches: */
+	uint64_t span;
+	const struct vmo_shape *shape;	/* the source's, to fill by */
+	struct vmo_shape sent;		/* in place with gaps: offsets from low; strips in the last piece */
 	bool staged;			/* two copies; else in place */
 	bool detached;			/* no longer needs the user's buffer */
 	bool late;			/* the caller detached it: two copies after all */
@@ -44,10 +60,14 @@ struct vmo_xfer {
 };
 
 /*
- * Decides how [from, from + bytes) goes to the peer, takes a slot and pages, and makes the RTS.
- * from == NULL: the caller will write all bytes at vmo_rndv_stage (one contiguous piece).
+ * Decides how the source goes to the peer, takes a slot and pages, and makes the RTS. In place or
+ * staged; with gaps in place only where they are few and the program has one thread (substitute.h).
  * On failure *reason says why the message falls through; nothing is left taken.
  */
+int vmo_rndv_offer_source(struct vmo_peer *peer, const struct vmo_source *source, struct vmo_xfer **out,
+                          struct vmo_rts *rts, enum vmo_reason *reason);
+
+/* The same for [from, from + bytes), or from == NULL. */
 int vmo_rndv_offer(struct vmo_peer *peer, const void *from, size_t bytes, struct vmo_xfer **out,
                    struct vmo_rts *rts, enum vmo_reason *reason);
 
@@ -57,6 +77,9 @@ void vmo_rndv_fill(struct vmo_xfer *xfer);
 /* Where the caller of from == NULL writes, and how it says how far it got. */
 char *vmo_rndv_stage(struct vmo_xfer *xfer);
 void vmo_rndv_filled(struct vmo_xfer *xfer, uint64_t bytes);
+
+/* Copies the message out of its pages, whatever became of the user's buffer (after a refusal). */
+void vmo_rndv_read_back(const struct vmo_xfer *xfer, void *to);
 
 enum vmo_xfer_state vmo_rndv_state(const struct vmo_xfer *xfer);
 
@@ -82,6 +105,10 @@ struct vmo_incoming {
 	uint32_t extents;
 	uint64_t sequence;
 	uint64_t bytes;
+	uint64_t span;			/* strips != 0: extents but the last cover so much, with gaps */
+	uint64_t count;
+	int64_t stride;
+	uint32_t strips;
 	struct vmo_extent extent[VMO_SLOT_EXTENTS];
 };
 
@@ -95,9 +122,12 @@ bool vmo_rndv_is_rts(const struct vmo_engine *engine, const void *message);
 int vmo_rndv_accept(struct vmo_peer *peer, const void *rts, struct vmo_incoming *out);
 
 /*
- * Copies the first `bytes` (<= in->bytes) of the message to `to`. 0, or -errno: nothing may be
+ * Copies the first `bytes` (<= in->bytes) of the message to the sink. 0, or -errno: nothing may be
  * assumed of the buffer; then refuse. -EPIPE: the sender died while filling.
  */
+int vmo_rndv_pull_into(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes);
+
+/* The same to `to`, in one piece. */
 int vmo_rndv_pull(struct vmo_incoming *in, void *to, uint64_t bytes);
 
 /* The message in the sender's pages themselves, if it lies there in one piece. NULL: it does not. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The receiver's half of the rendezvous: everything read from shared pages is read once, then checked. */
-#include "rndv.h"
+#include "rndv_internal.h"
 
 #include "progress.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool vmo_rndv_is_rts(const struct vmo_engine *e, const void *message)
@@ -13,16 +14,18 @@ bool vmo_rndv_is_rts(const struct vmo_engine *e, const void *message)
 	return !memcmp(message, e->magic, sizeof e->magic);
 }
 
-/* Extents must add up to the message, each within what a run can hold. */
+/* Extents must add up to the message, or to its span and the strips in the last one. */
 static bool extents_sound(const struct vmo_incoming *in)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, wanted = in->strips ? in->span : in->bytes;
+	uint32_t data = in->extents - (in->strips ? 1 : 0);
 
-	if (!in->extents || in->extents > VMO_SLOT_EXTENTS)
+	if (!in->extents || in->extents > VMO_SLOT_EXTENTS || !data)
 		return false;
-	for (uint32_t i = 0; i < in->extents; i++)
+	for (uint32_t i = 0; i < data; i++)
 		sum += in->extent[i].bytes;
-	return sum == in->bytes;
+	return sum == wanted && (!in->strips || (in->strips <= VMO_STRIPS_MOST &&
+	                                         in->extent[data].bytes == in->strips * sizeof(struct vmo_strip)));
 }
 
 /* Model: accept. */
@@ -42,6 +45,10 @@ int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incom
 	in.sequence = rts.sequence;
 	in.bytes = *(volatile uint64_t *)&slot->bytes;
 	in.extents = *(volatile uint32_t *)&slot->extents;
+	in.strips = *(volatile uint32_t *)&slot->strips;
+	in.span = *(volatile uint64_t *)&slot->span;
+	in.count = *(volatile uint64_t *)&slot->count;
+	in.stride = *(volatile int64_t *)&slot->stride;
 	memcpy(in.extent, slot->extent, sizeof in.extent);
 	if (in.bytes != rts.bytes || !extents_sound(&in))
 		return -EPROTO;
@@ -65,7 +72,7 @@ static int64_t wait_filled(struct vmo_incoming *in, uint64_t least)
 }
 
 /* Copies from one extent's mapping, following the sender's fill. `before`: message bytes before it. */
-static int copy_extent(struct vmo_incoming *in, uint64_t before, const char *from, char *to, uint64_t bytes)
+static int copy_extent(struct vmo_incoming *in, uint64_t before, const char *from, struct vmo_sink *sink, uint64_t bytes)
 {
 	for (uint64_t at = 0; at < bytes;) {
 		int64_t filled = wait_filled(in, before + at + 1);
@@ -74,15 +81,15 @@ static int copy_extent(struct vmo_incoming *in, uint64_t before, const char *fro
 		uint64_t upto = (uint64_t)filled - before;
 		if (upto > bytes)
 			upto = bytes;
-		memcpy(to + at, from + at, upto - at);
+		vmo_sink_put(sink, from + at, upto - at);
 		at = upto;
 	}
 	return 0;
 }
 
 /* Maps an extent's run and checks that the extent lies in it. */
-static int map_extent(struct vmo_incoming *in, const struct vmo_extent *extent, struct vmo_mapping **mapping,
-                      const char **from)
+int vmo_rndv_map(struct vmo_incoming *in, const struct vmo_extent *extent, struct vmo_mapping **mapping,
+                 const char **from)
 {
 	struct vmo_mapcache *cache = in->peer->engine->cache;
 	uint32_t pages;
@@ -99,38 +106,59 @@ static int map_extent(struct vmo_incoming *in, const struct vmo_extent *extent, 
 	return 0;
 }
 
-static int pull_extent(struct vmo_incoming *in, const struct vmo_extent *extent, uint64_t before, char *to,
-                       uint64_t bytes)
+int vmo_rndv_grant_copy(struct vmo_incoming *in, const struct vmo_extent *extent, void *to, uint64_t bytes)
+{
+	return vmo_mapcache_copy(in->peer->engine->cache, &in->peer->remote, extent->run, extent->generation,
+	                         extent->offset, bytes, to);
+}
+
+/* Grant copy knows no gaps: for a shaped sink the bytes come by way of a buffer. */
+static int grant_copy_into(struct vmo_incoming *in, const struct vmo_extent *extent, struct vmo_sink *sink, uint64_t bytes)
+{
+	char *buffer = sink->shaped ? malloc(bytes) : NULL;
+	int rc = sink->shaped && !buffer ? -ENOMEM : vmo_rndv_grant_copy(in, extent, buffer ? buffer : sink->base, bytes);
+
+	if (!rc && buffer) {
+		vmo_sink_put(sink, buffer, bytes);
+		vmo_count(bounced_bytes, bytes);
+	} else if (!rc) {
+		sink->base += bytes;
+	}
+	free(buffer);
+	return rc;
+}
+
+static int pull_extent(struct vmo_incoming *in, const struct vmo_extent *extent, uint64_t before,
+                       struct vmo_sink *sink, uint64_t bytes)
 {
 	struct vmo_engine *e = in->peer->engine;
 	struct vmo_mapping *mapping;
 	const char *from;
-	int rc = map_extent(in, extent, &mapping, &from);
+	int rc = vmo_rndv_map(in, extent, &mapping, &from);
 
 	if (!rc) {
-		rc = copy_extent(in, before, from, to, bytes);
+		rc = copy_extent(in, before, from, sink, bytes);
 		vmo_mapcache_put(e->cache, mapping);
 		return rc;
 	}
 	if (rc == -EPROTO || !e->config.grant_copy)
 		return rc;
 	int64_t filled = wait_filled(in, before + bytes);
-	if (filled < 0)
-		return (int)filled;
-	return vmo_mapcache_copy(e->cache, &in->peer->remote, extent->run, extent->generation, extent->offset,
-	                         bytes, to);
+	return filled < 0 ? (int)filled : grant_copy_into(in, extent, sink, bytes);
 }
 
 /* Model: pull. */
-int vmo_rndv_pull(struct vmo_incoming *in, void *to, uint64_t bytes)
+int vmo_rndv_pull_into(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
 {
 	uint64_t before = 0;
 
+	if (in->strips)
+		return vmo_rndv_pull_spaced(in, sink, bytes);
 	for (uint32_t i = 0; i < in->extents && before < bytes; i++) {
 		uint64_t n = in->extent[i].bytes;
 		if (n > bytes - before)
 			n = bytes - before;
-		int rc = pull_extent(in, &in->extent[i], before, (char *)to + before, n);
+		int rc = pull_extent(in, &in->extent[i], before, sink, n);
 		if (rc)
 			return rc;
 		before += in->extent[i].bytes;
@@ -138,11 +166,18 @@ int vmo_rndv_pull(struct vmo_incoming *in, void *to, uint64_t bytes)
 	return 0;
 }
 
+int vmo_rndv_pull(struct vmo_incoming *in, void *to, uint64_t bytes)
+{
+	struct vmo_sink sink = { .base = to };
+
+	return vmo_rndv_pull_into(in, &sink, bytes);
+}
+
 const char *vmo_rndv_peek(struct vmo_incoming *in, struct vmo_mapping **mapping)
 {
 	const char *from;
 
-	if (in->extents != 1 || map_extent(in, &in->extent[0], mapping, &from))
+	if (in->strips || in->extents != 1 || vmo_rndv_map(in, &in->extent[0], mapping, &from))
 		return NULL;
 	if (wait_filled(in, in->bytes) < 0) {
 		vmo_mapcache_put(in->peer->engine->cache, *mapping);

@@ -10,13 +10,14 @@
  * FLOORS (a file includes only its own floor and those below)
  *
  *   6  entry_<cpu>.S bind.c            exported MPI_X = PMPI_X; which MPI is this process's?
- *      memhook.c                       exported free, munmap, ...: when do pages change hands?
+ *      memhook.c threadhook.c          exported free, munmap, ...: when do pages change hands? threads?
  *   5  mpi_*.c mpi_shim.h              the MPI calls; compiled once per MPI flavour
  *   4  wire.h channel rndv peer        the protocol: shared pages, one transfer, who is co-resident
  *      progress                        how to wait
  *   3  pool substitute mapcache        who is granted, what is mapped, and when it ends
  *   2  xen                             libxengnttab and libxenevtchn, found at run time
- *   0  vmo.h log config stats *.def    knows neither MPI nor Xen
+ *   0  vmo.h log config stats shape    knows neither MPI nor Xen
+ *      *.def
  *
  *   libvmonecopy.so       floor 6: the one file that the user preloads; NEEDED: libc alone
  *   libvmonecopy-<mpi>.so floors 0 to 5, loaded by bind.c when that MPI is in the process
@@ -45,6 +46,7 @@
  *   stage    copy into pool pages instead: two copies, counted as such
  *   channel  the shared control pages from one rank to another; an array of slots
  *   slot     the shared record of one transfer
+ *   shape    where the bytes of a message lie, if not in one piece; made of strips
  *   RTS, FIN rendezvous: request to send; finished
  *   fall through  let the MPI underneath do it, with a counted reason
  *

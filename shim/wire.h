@@ -19,6 +19,10 @@
  *   pulled                                          <--     done = s            (FIN)
  *   refused                                         <--     refused = s
  *
+ * A message with gaps that is sent in place (strips != 0): its extents but the last add up to `span`
+ * bytes of the sender's memory, gaps included; the last extent holds `strips` records of shape.h, offsets
+ * in the span, and `count` and `stride` complete the shape. All other messages are their extents' bytes.
+ *
  * Sequences grow by one per channel and are never used twice, so a late store can't be taken for
  * another transfer's. A process decides nothing by a word that its peer may have changed: the sender
  * reads back `done`, `refused` and `sleeping_receiver` alone, the receiver copies a slot before it
@@ -27,9 +31,10 @@
 #ifndef VMO_WIRE_H
 #define VMO_WIRE_H
 
+#include "shape.h"
 #include "xen.h"
 
-#define VMO_WIRE_VERSION 1
+#define VMO_WIRE_VERSION 2
 
 #define VMO_MAGIC_BYTES 16
 
@@ -62,9 +67,12 @@ struct vmo_slot {
 	_Alignas(64) _Atomic uint64_t sequence;
 	uint64_t bytes;
 	uint32_t extents;
-	uint32_t reserved0;
+	uint32_t strips;
 	_Atomic uint64_t filled;
-	uint64_t reserved1[4];
+	uint64_t span;
+	uint64_t count;
+	int64_t stride;
+	uint64_t reserved1;
 	/* the receiver's line */
 	_Atomic uint64_t done;
 	_Atomic uint64_t refused;
