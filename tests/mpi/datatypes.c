@@ -6,7 +6,7 @@
  *
  * Expected bytes are computed here by walking (block, displacement) lists, not by MPI.
  *
- * RUN: np=2 expect="unpacks [1-9]" expect="packs [1-9]"
+ * RUN: np=2 expect="scattered_messages [1-9]" expect="gathered_messages [1-9]"
  * RUN: np=2 VMONECOPY_ADMISSION=1
  * RUN: np=2 VMONECOPY_SUBSTITUTE=0 expect="staged_bytes [1-9]"
  * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
