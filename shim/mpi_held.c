@@ -198,11 +198,6 @@ bool vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status)
 	return true;
 }
 
-MPI_Comm vmo_held_comm(const struct vmo_held *held)
-{
-	return held->comm;
-}
-
 static struct vmo_held *find(MPI_Comm comm, int source, int tag)
 {
 	struct vmo_held *held;
@@ -310,24 +305,32 @@ void vmo_held_deliver(struct vmo_held *held, void *buf, MPI_Count count, MPI_Dat
 	drop(held);
 }
 
-int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Comm comm,
+int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, bool matched,
                   MPI_Status *status)
 {
+	MPI_Comm comm = held->comm;
 	int source, tag, error;
 	MPI_Count bytes;
 
 	if (held->early != MPI_MESSAGE_NULL) {
+		struct vmo_hush hush;
+		vmo_hush(&hush);
 		error = shim.mpi.Mrecv(buf, (int)count, type, &held->early, status);
 		drop(held);
-		return error;
+		return vmo_unhush(&hush, comm, error);
 	}
 	vmo_held_deliver(held, buf, count, type, &source, &tag, &bytes, &error);
 	set_whole(status, source, tag, bytes);
-	return vmo_raise(comm, error);
+	if (matched)
+		vmo_raise_completed(comm, error, false);
+	else
+		vmo_raise(comm, error);
+	return error;
 }
 
 int vmo_held_irecv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Request *request)
 {
+	MPI_Comm comm = held->comm;
 	int source, tag, error;
 	MPI_Count bytes;
 
@@ -337,5 +340,5 @@ int vmo_held_irecv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Dataty
 		return error;
 	}
 	vmo_held_deliver(held, buf, count, type, &source, &tag, &bytes, &error);
-	return vmo_request_done(request, source, tag, bytes, error);
+	return vmo_request_done(request, comm, source, tag, bytes, error);
 }

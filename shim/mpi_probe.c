@@ -119,7 +119,7 @@ int vmo_Mrecv(void *buf, int count, MPI_Datatype type, MPI_Message *message, MPI
 	struct vmo_held *held = take(message);
 
 	vmo_count_call(Mrecv);
-	return held ? vmo_held_recv(held, buf, count, type, vmo_held_comm(held), status)
+	return held ? vmo_held_recv(held, buf, count, type, true, status)
 	            : shim.mpi.Mrecv(buf, count, type, message, status);
 }
 
@@ -138,7 +138,7 @@ int vmo_Mrecv_c(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *mess
 	struct vmo_held *held = take(message);
 
 	vmo_count_call(Mrecv_c);
-	return held ? vmo_held_recv(held, buf, count, type, vmo_held_comm(held), status)
+	return held ? vmo_held_recv(held, buf, count, type, true, status)
 	            : shim.mpi.Mrecv_c(buf, count, type, message, status);
 }
 

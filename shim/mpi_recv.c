@@ -14,13 +14,16 @@ static int native_recv(void *buf, MPI_Count count, MPI_Datatype type, int source
                        MPI_Status *status)
 {
 	struct vmo_wait wait = VMO_WAIT_INIT;
+	struct vmo_hush hush;
 	MPI_Request request;
 	int flag = 0;
 
 	if (vmo_idle() || source == MPI_PROC_NULL)	/* MPICH's nonblocking one has a wrong status then */
 		return vmo_real_recv(buf, count, type, source, tag, comm, status);
 	int rc = vmo_real_irecv(buf, count, type, source, tag, comm, &request);
-
+	if (rc != MPI_SUCCESS)
+		return rc;
+	vmo_hush(&hush);
 	while (rc == MPI_SUCCESS) {
 		rc = shim.mpi.Test(&request, &flag, status);
 		if (flag)
@@ -28,7 +31,7 @@ static int native_recv(void *buf, MPI_Count count, MPI_Datatype type, int source
 		vmo_mpi_progress(NULL);
 		vmo_wait_turn(&wait);
 	}
-	return rc;
+	return vmo_unhush(&hush, comm, rc);
 }
 
 int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
@@ -39,7 +42,7 @@ int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
 	if (vmo_unlikely(shim.held != NULL)) {
 		struct vmo_held *held = vmo_held_take(comm, source, tag);
 		if (held)
-			return vmo_held_recv(held, buf, count, type, comm, status);
+			return vmo_held_recv(held, buf, count, type, false, status);
 	}
 	if (!vmo_rx_may_rts(&rx, buf, count, type, source, comm))
 		return native_recv(buf, count, type, source, tag, comm, status);
@@ -47,7 +50,7 @@ int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
 		MPI_Request request;
 		vmo_map_drop(rx.map);
 		int error = vmo_irecv(buf, count, type, source, tag, comm, &request);
-		return error == MPI_SUCCESS ? vmo_wait(&request, status) : error;
+		return error == MPI_SUCCESS ? vmo_wait_for(comm, &request, status) : error;
 	}
 	MPI_Status *st = status == MPI_STATUS_IGNORE ? &own : status;
 	int rc = native_recv(buf, count, type, source, tag, comm, st);
@@ -92,18 +95,25 @@ struct vmo_op *vmo_recv_track(struct vmo_rx *rx, MPI_Request handle, bool persis
 	return op;
 }
 
+static void unlist(struct vmo_op *op)
+{
+	if (op->listed)
+		DL_DELETE(shim.recvs, op);
+	op->listed = false;
+}
+
 static int complete_query(void *extra, MPI_Status *status)
 {
 	const struct vmo_op *op = extra;
 
 	vmo_status_set(status, op->source, op->tag, op->bytes);
 	shim.mpi.Status_set_cancelled(status, 0);
-	return op->error;
+	return MPI_SUCCESS;
 }
 
+/* The op goes where the shim completes it (vmo_recv_complete). */
 static int complete_free(void *extra)
 {
-	vmo_op_free(extra);
 	return MPI_SUCCESS;
 }
 
@@ -112,18 +122,29 @@ static int complete_cancel(void *extra, int complete)
 	return MPI_SUCCESS;
 }
 
-int vmo_request_done(MPI_Request *request, int source, int tag, MPI_Count bytes, int error)
+int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, MPI_Count bytes, int error)
 {
 	struct vmo_op *op = vmo_op_new(VMO_OP_RECV);
 
 	if (!op)
 		return MPI_ERR_NO_MEM;
+	op->rx.comm = comm;
 	op->source = source;
 	op->tag = tag;
 	op->bytes = bytes;
 	op->error = error;
+	op->pulled = true;
 	int rc = shim.mpi.Grequest_start(complete_query, complete_free, complete_cancel, op, request);
-	return rc == MPI_SUCCESS ? shim.mpi.Grequest_complete(*request) : rc;
+	if (rc != MPI_SUCCESS) {
+		vmo_op_free(op);
+		return rc;
+	}
+	op->handle = *request;
+	vmo_enter();
+	vmo_op_track(op);
+	unlist(op);	/* nothing more is to come */
+	vmo_leave();
+	return shim.mpi.Grequest_complete(*request);
 }
 
 int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
@@ -155,13 +176,6 @@ static bool is_cancelled(const MPI_Status *status)
 
 	shim.mpi.Test_cancelled((MPI_Status *)(uintptr_t)status, &cancelled);
 	return cancelled;
-}
-
-static void unlist(struct vmo_op *op)
-{
-	if (op->listed)
-		DL_DELETE(shim.recvs, op);
-	op->listed = false;
 }
 
 /* A pull that failed may have begun to copy over the RTS, which is read again when it is refused. */
@@ -237,10 +251,11 @@ bool vmo_recv_poll(struct vmo_op *op)
 
 	if (op->pulling || op->pulled)
 		return false;
-	if (shim.mpi.Request_get_status(op->handle, &flag, &status) != MPI_SUCCESS || !flag)
+	int rc = shim.mpi.Request_get_status(op->handle, &flag, &status);
+	if (rc == MPI_SUCCESS && !flag)
 		return false;
-	unlist(op);	/* its one message is here: no more polls */
-	return settle(op, &status, false);
+	unlist(op);	/* its one message is here, or MPI has failed: no more polls */
+	return rc == MPI_SUCCESS && settle(op, &status, false);
 }
 
 /* Nobody else may still be copying for this op. */

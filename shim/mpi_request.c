@@ -2,15 +2,13 @@
 /* The other calls on one request: look at it, free it, cancel it. */
 #include "mpi_shim.h"
 
-/* Looks natively; an RTS that has come is pulled first, so that the status is the message's. */
+/* Looks natively, once: MPICH raises a receive's error each time. An RTS that has come is pulled. */
 static int look(struct vmo_op *op, MPI_Request request, int *flag, MPI_Status *status)
 {
 	MPI_Status own;
 
 	if (op->kind == VMO_OP_SEND)
 		vmo_send_advance(op, true);
-	else if (!op->delivered && (!op->persistent || op->started))
-		vmo_recv_poll(op);
 	int rc = shim.mpi.Request_get_status(request, flag, &own);
 	/* a send's op may be gone by now; a receive's is not */
 	op = vmo_op_find(request);
@@ -29,9 +27,12 @@ int vmo_Request_get_status(MPI_Request request, int *flag, MPI_Status *status)
 	vmo_count_call(Request_get_status);
 	if (vmo_idle())
 		return shim.mpi.Request_get_status(request, flag, status);
-	vmo_mpi_progress(NULL);
 	vmo_enter();
 	struct vmo_op *op = vmo_op_find(request);
+	vmo_leave();
+	vmo_mpi_progress(op);
+	vmo_enter();
+	op = vmo_op_find(request);
 	int rc = op ? look(op, request, flag, status) : shim.mpi.Request_get_status(request, flag, status);
 	vmo_leave();
 	return rc;

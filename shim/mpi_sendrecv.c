@@ -48,11 +48,11 @@ static int sendrecv(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendt
 	rc = vmo_isend(sendbuf, sendcount, sendtype, dest, sendtag, comm, 'S', &send);
 	if (rc != MPI_SUCCESS) {
 		shim.mpi.Cancel(&receive);
-		vmo_wait(&receive, MPI_STATUS_IGNORE);
+		vmo_wait_for(comm, &receive, MPI_STATUS_IGNORE);
 		return rc;
 	}
-	int send_rc = vmo_wait(&send, MPI_STATUS_IGNORE);
-	rc = vmo_wait(&receive, status);
+	int send_rc = vmo_wait_for(comm, &send, MPI_STATUS_IGNORE);
+	rc = vmo_wait_for(comm, &receive, status);
 	return rc != MPI_SUCCESS ? rc : send_rc;
 }
 
@@ -147,8 +147,8 @@ static int isendrecv_held(struct vmo_held *held, const void *sendbuf, MPI_Count 
 
 	vmo_held_deliver(held, recvbuf, recvcount, recvtype, &source, &tag, &bytes, &error);
 	if (rc == MPI_SUCCESS)
-		rc = vmo_wait(&send, MPI_STATUS_IGNORE);
-	return rc == MPI_SUCCESS ? vmo_request_done(request, source, tag, bytes, error) : rc;
+		rc = vmo_wait_for(comm, &send, MPI_STATUS_IGNORE);
+	return rc == MPI_SUCCESS ? vmo_request_done(request, comm, source, tag, bytes, error) : rc;
 }
 
 int vmo_Isendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, int dest, int sendtag, void *recvbuf,

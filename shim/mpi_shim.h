@@ -11,6 +11,7 @@
  *   mpi_persist.c persistent requests                     mpi_landing.c  receives that share a buffer
  *   mpi_probe.c  probes and matched receives               mpi_held.c  messages that a probe took in
  *   mpi_wait.c   completion   mpi_request.c  one request  mpi_sendrecv.c  the combined calls
+ *   mpi_error.c  where an error is raised
  *
  * REQUESTS
  *   A receive keeps its native handle, posted into the user's buffer. Where an RTS may come, an op
@@ -287,8 +288,8 @@ bool vmo_recv_poll(struct vmo_op *op);
 void vmo_recv_settle(struct vmo_op *op, const MPI_Status *status);
 /* MPI completed the native handle with an error: the op is done. */
 void vmo_recv_failed(struct vmo_op *op);
-/* A completed request that carries this result. */
-int vmo_request_done(MPI_Request *request, int source, int tag, MPI_Count bytes, int error);
+/* A completed request that carries this result; the error is raised when it is waited for. */
+int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, MPI_Count bytes, int error);
 
 /* mpi_landing.c */
 /* Where to post a receive instead of in its buffer, or NULL: there. */
@@ -309,7 +310,6 @@ void vmo_landing_free(struct vmo_rx *rx);
  * matched one to receive by, or NULL. True: held; *status shows its real size.
  */
 bool vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status);
-MPI_Comm vmo_held_comm(const struct vmo_held *held);
 /* The oldest held message that matches: left where it is, or taken out for vmo_held_deliver. */
 bool vmo_held_peek(MPI_Comm comm, int source, int tag, MPI_Status *status);
 struct vmo_held *vmo_held_take(MPI_Comm comm, int source, int tag);
@@ -320,13 +320,26 @@ struct vmo_held *vmo_held_take_message(MPI_Message *message);
 /* Delivers and frees it. Outputs as of vmo_pull. */
 void vmo_held_deliver(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, int *source,
                       int *tag, MPI_Count *bytes, int *error);
-/* The same as a blocking or a nonblocking receive would. */
-int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Comm comm,
+/* The same as a blocking or a nonblocking receive would. matched: as MPI_Mrecv would. */
+int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, bool matched,
                   MPI_Status *status);
 int vmo_held_irecv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatype type, MPI_Request *request);
 
+/* mpi_error.c */
+/* An error of a message that a completion call met. in_status: the call returns MPI_ERR_IN_STATUS. */
+void vmo_raise_completed(MPI_Comm comm, int error, bool in_status);
+/* Between the two, MPI_Test does not raise; the second raises on the communicator unless MPI_Test has. */
+struct vmo_hush {
+	MPI_Errhandler was;
+	bool on;
+};
+void vmo_hush(struct vmo_hush *hush);
+int vmo_unhush(struct vmo_hush *hush, MPI_Comm comm, int error);
+
 /* mpi_wait.c */
 int vmo_wait(MPI_Request *request, MPI_Status *status);
+/* The same as MPI_Wait, as a part of a blocking call on that communicator. */
+int vmo_wait_for(MPI_Comm comm, MPI_Request *request, MPI_Status *status);
 /* Copies all but MPI_ERROR, which MPI leaves alone unless it reports an error there (MPI 3.1, 3.2.5). */
 void vmo_status_copy(MPI_Status *to, const MPI_Status *from);
 void vmo_status_empty(MPI_Status *status);

@@ -20,8 +20,10 @@ struct batch {
 	MPI_Request *key;		/* what they were before MPI set them to MPI_REQUEST_NULL */
 	MPI_Status *status;		/* own, one each */
 	int *index;
-	int error;			/* of a message that the shim pulled, to be raised on: */
+	int error;			/* of the first message that the shim pulled and that has one; to be raised on: */
 	MPI_Comm error_comm;
+	int error_index;
+	bool raised;			/* MPI itself has raised one */
 	struct vmo_op **op;		/* the receives among those that MPI completed */
 	MPI_Request small_key[SMALL];
 	MPI_Status small_status[SMALL];
@@ -39,6 +41,8 @@ static bool batch_open(struct batch *b, int n, MPI_Request *request)
 	b->index = b->small_index;
 	b->op = b->small_op;
 	b->large = NULL;
+	b->error = MPI_SUCCESS;
+	b->raised = false;
 	if (n > SMALL) {
 		b->large = malloc((size_t)n * (sizeof *b->key + sizeof *b->status + sizeof *b->index + sizeof *b->op));
 		if (!b->large)
@@ -94,8 +98,17 @@ static struct vmo_op *claim(struct batch *b, int i, int error)
 	return op;
 }
 
-/* What the shim has to add. MPI error code; what MPI has not raised itself is noted for raise(). Inside. */
-static int finish(struct batch *b, struct vmo_op *op, int error, MPI_Status *status)
+static void note(struct batch *b, int i, MPI_Comm comm, int error)
+{
+	if (error == MPI_SUCCESS || (b->error != MPI_SUCCESS && b->error_index < i))
+		return;
+	b->error = error;
+	b->error_comm = comm;
+	b->error_index = i;
+}
+
+/* What the shim has to add to entry i. MPI error code; what MPI has not raised itself is noted. Inside. */
+static int finish(struct batch *b, int i, struct vmo_op *op, int error, MPI_Status *status)
 {
 	if (!op)
 		return error;
@@ -105,19 +118,16 @@ static int finish(struct batch *b, struct vmo_op *op, int error, MPI_Status *sta
 	}
 	MPI_Comm comm = op->rx.comm;
 	error = vmo_recv_complete(op, status);
-	if (error != MPI_SUCCESS) {
-		b->error = error;
-		b->error_comm = comm;
-	}
+	note(b, i, comm, error);
 	return error;
 }
 
 /*
- * Finishes n claimed entries; their native errors stand in the statuses' MPI_ERROR, and so do the
+ * Finishes n claimed entries, index[k] or k of the array; their native errors stand in the statuses' MPI_ERROR, and so do the
  * results. Receives with a landing come last: a message pulled over a shared buffer must not meet an RTS
  * there that is not read yet. True: some error. Inside.
  */
-static bool finish_all(struct batch *b, int n)
+static bool finish_all(struct batch *b, int n, const int *index)
 {
 	bool bad = false;
 
@@ -125,7 +135,7 @@ static bool finish_all(struct batch *b, int n)
 		for (int k = 0; k < n; k++) {
 			if (last ? !b->op[k] : b->op[k] && b->op[k]->rx.landing)
 				continue;
-			int error = finish(b, b->op[k], b->status[k].MPI_ERROR, &b->status[k]);
+			int error = finish(b, index ? index[k] : k, b->op[k], b->status[k].MPI_ERROR, &b->status[k]);
 			b->op[k] = NULL;
 			b->status[k].MPI_ERROR = error;
 			bad |= error != MPI_SUCCESS;
@@ -134,10 +144,10 @@ static bool finish_all(struct batch *b, int n)
 }
 
 /* Calls the user's error handler, once for a call, with no lock held. */
-static void raise_noted(const struct batch *b)
+static void raise_noted(const struct batch *b, bool in_status)
 {
-	if (b->error != MPI_SUCCESS)
-		vmo_raise(b->error_comm, b->error);
+	if (!b->raised)
+		vmo_raise_completed(b->error_comm, b->error, in_status);
 }
 
 /* The sends among the array are waited for: their patience runs. Inside. */
@@ -165,36 +175,56 @@ static int find_delivered(struct batch *b)
 
 static int single(MPI_Request *request, int *flag, MPI_Status *status, struct batch *b)
 {
-	b->error = MPI_SUCCESS;
 	vmo_enter();
 	advance_sends(b);
 	int rc = shim.mpi.Test(request, flag, &b->status[0]);
 	if (*flag || rc != MPI_SUCCESS)
-		rc = finish(b, claim(b, 0, rc), rc, &b->status[0]);
+		rc = finish(b, 0, claim(b, 0, rc), rc, &b->status[0]);
 	vmo_leave();
-	raise_noted(b);
 	if (*flag && status != MPI_STATUS_IGNORE)
 		vmo_status_copy(status, &b->status[0]);
 	return rc;
 }
 
-int vmo_wait(MPI_Request *request, MPI_Status *status)
+/* Until it is complete. Errors of MPI's own are raised, the shim's are noted. */
+static int wait_single(MPI_Request *request, MPI_Status *status, struct batch *b)
 {
 	struct vmo_wait wait = VMO_WAIT_INIT;
-	struct batch b;
 	int flag = 0, rc;
 
-	if (vmo_idle())
-		return shim.mpi.Wait(request, status);
-	batch_open(&b, 1, request);
+	batch_open(b, 1, request);
 	for (uint32_t turn = 1;; turn++) {
-		rc = single(request, &flag, status, &b);
+		rc = single(request, &flag, status, b);
 		if (flag || rc != MPI_SUCCESS)
 			return rc;
 		if (turn % 4 == 0)
 			vmo_mpi_progress(NULL);
 		vmo_wait_turn(&wait);
 	}
+}
+
+int vmo_wait_for(MPI_Comm comm, MPI_Request *request, MPI_Status *status)
+{
+	struct vmo_hush hush;
+	struct batch b;
+
+	vmo_hush(&hush);
+	int rc = wait_single(request, status, &b);
+	bool ours = b.error != MPI_SUCCESS;
+	if (ours && !hush.on)
+		return vmo_raise(comm, rc);
+	return vmo_unhush(&hush, comm, rc);
+}
+
+int vmo_wait(MPI_Request *request, MPI_Status *status)
+{
+	struct batch b;
+
+	if (vmo_idle())
+		return shim.mpi.Wait(request, status);
+	int rc = wait_single(request, status, &b);
+	raise_noted(&b, false);
+	return rc;
 }
 
 int vmo_Wait(MPI_Request *request, MPI_Status *status)
@@ -212,7 +242,9 @@ int vmo_Test(MPI_Request *request, int *flag, MPI_Status *status)
 		return shim.mpi.Test(request, flag, status);
 	batch_open(&b, 1, request);
 	vmo_mpi_progress(NULL);
-	return single(request, flag, status, &b);
+	int rc = single(request, flag, status, &b);
+	raise_noted(&b, false);
+	return rc;
 }
 
 /* Testsome's own report of one entry: an error in its status, or MPI_SUCCESS. */
@@ -227,7 +259,6 @@ static int reported(int rc, const MPI_Status *status)
  */
 static int complete_some(struct batch *b, int *got)
 {
-	b->error = MPI_SUCCESS;
 	vmo_enter();
 	advance_sends(b);
 	int delivered = find_delivered(b);
@@ -239,6 +270,7 @@ static int complete_some(struct batch *b, int *got)
 		vmo_status_empty(&b->status[0]);
 	} else {
 		rc = shim.mpi.Testsome(b->n, b->request, got, b->index, b->status);
+		b->raised |= rc != MPI_SUCCESS;
 		if (*got == MPI_UNDEFINED)
 			*got = -1;
 	}
@@ -246,9 +278,8 @@ static int complete_some(struct batch *b, int *got)
 		b->status[k].MPI_ERROR = reported(rc, &b->status[k]);
 		b->op[k] = claim(b, b->index[k], b->status[k].MPI_ERROR);
 	}
-	bool bad = finish_all(b, *got);
+	bool bad = finish_all(b, *got, b->index);
 	vmo_leave();
-	raise_noted(b);
 	return bad ? MPI_ERR_IN_STATUS : rc == MPI_ERR_IN_STATUS ? MPI_SUCCESS : rc;
 }
 
@@ -326,7 +357,12 @@ int vmo_Waitall(int n, MPI_Request requests[], MPI_Status statuses[])
 	vmo_count_call(Waitall);
 	if (vmo_idle() || n <= 0 || !batch_open(&b, n, requests))
 		return shim.mpi.Waitall(n, requests, statuses);
+	struct vmo_hush hush;
+	vmo_hush(&hush);
 	int rc = waitall(&b, statuses);
+	vmo_unhush(&hush, MPI_COMM_WORLD, rc);
+	b.raised |= hush.on;
+	raise_noted(&b, true);
 	batch_close(&b);
 	return rc;
 }
@@ -334,18 +370,17 @@ int vmo_Waitall(int n, MPI_Request requests[], MPI_Status statuses[])
 /* All or nothing: MPI changes nothing until every request is complete. */
 static int testall(struct batch *b, int *flag, MPI_Status *statuses)
 {
-	b->error = MPI_SUCCESS;
 	vmo_enter();
 	advance_sends(b);
 	int rc = shim.mpi.Testall(b->n, b->request, flag, b->status);
+	b->raised = rc != MPI_SUCCESS;
 	int done = *flag || rc == MPI_ERR_IN_STATUS ? b->n : 0;
 	for (int i = 0; i < done; i++) {
 		b->status[i].MPI_ERROR = reported(rc, &b->status[i]);
 		b->op[i] = claim(b, i, b->status[i].MPI_ERROR);
 	}
-	bool bad = finish_all(b, done);
+	bool bad = finish_all(b, done, NULL);
 	vmo_leave();
-	raise_noted(b);
 	for (int i = 0; (*flag || bad) && i < b->n && at(statuses, i); i++) {
 		vmo_status_copy(&statuses[i], &b->status[i]);
 		if (bad)
@@ -363,13 +398,13 @@ int vmo_Testall(int n, MPI_Request requests[], int *flag, MPI_Status statuses[])
 		return shim.mpi.Testall(n, requests, flag, statuses);
 	vmo_mpi_progress(NULL);
 	int rc = testall(&b, flag, statuses);
+	raise_noted(&b, true);
 	batch_close(&b);
 	return rc;
 }
 
 static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
 {
-	b->error = MPI_SUCCESS;
 	vmo_enter();
 	advance_sends(b);
 	int delivered = find_delivered(b), rc = MPI_SUCCESS;
@@ -382,9 +417,8 @@ static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
 		rc = shim.mpi.Testany(b->n, b->request, index, flag, &b->status[0]);
 	}
 	if (*index >= 0 && *index < b->n && (*flag || rc != MPI_SUCCESS))
-		rc = finish(b, claim(b, *index, rc), rc, &b->status[0]);
+		rc = finish(b, *index, claim(b, *index, rc), rc, &b->status[0]);
 	vmo_leave();
-	raise_noted(b);
 	if (*flag && status != MPI_STATUS_IGNORE)
 		vmo_status_copy(status, &b->status[0]);
 	return rc;
@@ -407,6 +441,7 @@ int vmo_Waitany(int n, MPI_Request requests[], int *index, MPI_Status *status)
 			vmo_mpi_progress(NULL);
 		vmo_wait_turn(&wait);
 	}
+	raise_noted(&b, false);
 	batch_close(&b);
 	return rc;
 }
@@ -420,6 +455,7 @@ int vmo_Testany(int n, MPI_Request requests[], int *index, int *flag, MPI_Status
 		return shim.mpi.Testany(n, requests, index, flag, status);
 	vmo_mpi_progress(NULL);
 	int rc = any(&b, index, flag, status);
+	raise_noted(&b, false);
 	batch_close(&b);
 	return rc;
 }
@@ -453,6 +489,7 @@ int vmo_Waitsome(int n, MPI_Request requests[], int *outcount, int indices[], MP
 		vmo_wait_turn(&wait);
 	}
 	give_some(&b, got, rc, outcount, indices, statuses);
+	raise_noted(&b, true);
 	batch_close(&b);
 	return rc;
 }
@@ -468,6 +505,7 @@ int vmo_Testsome(int n, MPI_Request requests[], int *outcount, int indices[], MP
 	vmo_mpi_progress(NULL);
 	int rc = complete_some(&b, &got);
 	give_some(&b, got, rc, outcount, indices, statuses);
+	raise_noted(&b, true);
 	batch_close(&b);
 	return rc;
 }
