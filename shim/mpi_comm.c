@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Rank in a communicator -> peer: computed once, cached on the communicator as an attribute. */
+/*
+ * Rank in a communicator -> peer: computed once, cached on the communicator as an attribute.
+ *
+ * Processes of another start (spawned, connected) are in no MPI_COMM_WORLD of ours: they are never a peer.
+ *
+ * A session's communicator works before MPI_Init and after MPI_Finalize, while its receivers here do not
+ * look for requests. Nothing tells it from others, so on communicators first seen after MPI_Session_init
+ * this process sends nothing one-copy; what others send there it still receives either way.
+ */
 #include "mpi_shim.h"
 
 #include <errno.h>
@@ -70,6 +78,8 @@ static struct vmo_comm_map *compute(MPI_Comm comm)
 		return NULL;
 	struct vmo_comm_map *map = map_of_group(group);
 	shim.mpi.Group_free(&group);
+	if (map)
+		map->receives_only = __atomic_load_n(&shim.sessions, __ATOMIC_RELAXED);
 	if (map && shim.mpi.Comm_set_attr(comm, shim.comm_keyval, map) != MPI_SUCCESS) {
 		vmo_map_drop(map);
 		map = NULL;
@@ -109,9 +119,14 @@ struct vmo_comm_map *vmo_comm_map(MPI_Comm comm)
 
 struct vmo_peer *vmo_comm_peer(MPI_Comm comm, int rank)
 {
+	static struct vmo_peer foreign = { .reason = VMO_R_other_start }, of_session = { .reason = VMO_R_session };
 	struct vmo_comm_map *map = look_up(comm);
 
-	return map && rank >= 0 && rank < map->size ? map->peer[rank] : NULL;
+	if (!map || rank < 0 || rank >= map->size)
+		return NULL;
+	if (!map->peer[rank])
+		return &foreign;
+	return map->receives_only ? &of_session : map->peer[rank];
 }
 
 bool vmo_map_may_rts(const struct vmo_comm_map *map, int source)

@@ -81,6 +81,15 @@ static void begin(void)
 	__atomic_store_n(&shim.host.slots[VMO_CALL_Finalize], (void *)vmo_Finalize, __ATOMIC_RELEASE);
 }
 
+#if MPI_VERSION >= 4
+int vmo_Session_init(MPI_Info info, MPI_Errhandler handler, MPI_Session *session)
+{
+	vmo_count_call(Session_init);
+	__atomic_store_n(&shim.sessions, true, __ATOMIC_RELAXED);	/* mpi_comm.c */
+	return shim.mpi.Session_init(info, handler, session);
+}
+#endif
+
 /* Threads made meanwhile are the MPI's. */
 static void set_in_init(bool in_init)
 {

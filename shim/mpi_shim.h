@@ -81,6 +81,7 @@ struct vmo_comm_map {
 	int refs;
 	int size;
 	bool any_on;
+	bool receives_only;		/* perhaps a session's: nothing is sent one-copy */
 	struct vmo_peer *peer[];	/* NULL: not of this MPI_COMM_WORLD */
 };
 
@@ -140,6 +141,7 @@ struct vmo_shim {
 	MPI_Count threshold;
 	uint64_t patience_ns;
 	bool active;
+	bool sessions;			/* MPI_Session_init was called */
 	bool multiple;			/* MPI_THREAD_MULTIPLE */
 	pthread_mutex_t lock;
 	struct vmo_op *by_handle;	/* uthash */
@@ -181,7 +183,7 @@ void vmo_comm_cleanup(void);
 /* The communicator's map with a reference for the caller, or NULL (then the call is MPI's alone). */
 struct vmo_comm_map *vmo_comm_map(MPI_Comm comm);
 void vmo_map_drop(struct vmo_comm_map *map);
-/* The peer behind a rank, or NULL. */
+/* The peer behind a destination, one that is off and says why, or NULL: MPI itself shall say what is wrong. */
 struct vmo_peer *vmo_comm_peer(MPI_Comm comm, int rank);
 /* May a message from this source (or MPI_ANY_SOURCE) be an RTS? */
 bool vmo_map_may_rts(const struct vmo_comm_map *map, int source);
