@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Persistent receives: one op for the life of the request; each start expects one message.
- * Persistent sends are MPI's own and carry plain data: large ones are only counted, at each start.
+ * Persistent receives: one op for the life of the request; each start expects one message. And the starts
+ * of all persistent requests (sends: mpi_persist_send.c).
  */
 #include "mpi_shim.h"
 
@@ -66,24 +66,31 @@ static bool start_held(struct vmo_op *op)
 	return true;
 }
 
-static int start(MPI_Request *request)
+static int start_receive(struct vmo_op *op, MPI_Request *request)
 {
 	int rc = MPI_SUCCESS;
-	bool expect = false;
+
+	if (op->started || start_held(op))
+		return op->started ? shim.mpi.Start(request) : rc;
+	rc = shim.mpi.Start(request);
+	if (rc == MPI_SUCCESS) {
+		op->started = op->listed = true;
+		DL_APPEND(shim.recvs, op);
+	}
+	return rc;
+}
+
+static int start(MPI_Request *request)
+{
+	int rc;
 
 	vmo_enter();
 	struct vmo_op *op = vmo_op_find(*request);
 	if (op && op->kind == VMO_OP_PERSISTENT_SEND) {
-		vmo_fall_through(op->reason, (uint64_t)op->bytes);
-	} else if (op && op->persistent && !op->started) {
-		expect = !start_held(op);
+		vmo_leave();
+		return vmo_persistent_start(op, request);
 	}
-	if (!op || !op->delivered)
-		rc = shim.mpi.Start(request);
-	if (expect && rc == MPI_SUCCESS) {
-		op->started = op->listed = true;
-		DL_APPEND(shim.recvs, op);
-	}
+	rc = op && op->persistent ? start_receive(op, request) : shim.mpi.Start(request);
 	vmo_leave();
 	return rc;
 }
@@ -105,90 +112,3 @@ int vmo_Startall(int count, MPI_Request *requests)
 		rc = start(&requests[i]);
 	return rc;
 }
-
-static int count_starts(int rc, MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm, MPI_Request *request)
-{
-	enum vmo_reason reason = VMO_R_persistent_mode;
-	struct vmo_op *op;
-	MPI_Count bytes;
-
-	if (rc != MPI_SUCCESS || !vmo_send_is_large(count, type, dest, comm, &reason, &bytes) ||
-	    !(op = vmo_op_new(VMO_OP_PERSISTENT_SEND)))
-		return rc;
-	op->handle = *request;
-	op->persistent = true;
-	op->bytes = bytes;
-	op->reason = reason;
-	vmo_enter();
-	vmo_op_track(op);
-	vmo_leave();
-	return rc;
-}
-
-
-int vmo_Send_init(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                  MPI_Request *request)
-{
-	vmo_count_call(Send_init);
-	return count_starts(shim.mpi.Send_init(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
-	                    request);
-}
-
-int vmo_Ssend_init(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                   MPI_Request *request)
-{
-	vmo_count_call(Ssend_init);
-	return count_starts(shim.mpi.Ssend_init(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
-	                    request);
-}
-
-int vmo_Rsend_init(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                   MPI_Request *request)
-{
-	vmo_count_call(Rsend_init);
-	return count_starts(shim.mpi.Rsend_init(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
-	                    request);
-}
-
-int vmo_Bsend_init(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                   MPI_Request *request)
-{
-	vmo_count_call(Bsend_init);
-	return count_starts(shim.mpi.Bsend_init(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
-	                    request);
-}
-
-#if MPI_VERSION >= 4
-
-int vmo_Send_init_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                    MPI_Request *request)
-{
-	vmo_count_call(Send_init_c);
-	return count_starts(shim.mpi.Send_init_c(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
-	                    request);
-}
-
-int vmo_Ssend_init_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                     MPI_Request *request)
-{
-	vmo_count_call(Ssend_init_c);
-	return count_starts(shim.mpi.Ssend_init_c(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
-	                    request);
-}
-
-int vmo_Rsend_init_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                     MPI_Request *request)
-{
-	vmo_count_call(Rsend_init_c);
-	return count_starts(shim.mpi.Rsend_init_c(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
-	                    request);
-}
-
-int vmo_Bsend_init_c(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
-                     MPI_Request *request)
-{
-	vmo_count_call(Bsend_init_c);
-	return count_starts(shim.mpi.Bsend_init_c(buf, count, type, dest, tag, comm, request), count, type, dest, comm,
-	                    request);
-}
-#endif

@@ -7,6 +7,12 @@ static int look(struct vmo_op *op, MPI_Request request, int *flag, MPI_Status *s
 {
 	MPI_Status own;
 
+	if (op->aside) {	/* MPI holds it inactive */
+		*flag = vmo_send_advance(op, true);
+		if (*flag && status != MPI_STATUS_IGNORE)
+			vmo_status_empty(status);
+		return MPI_SUCCESS;
+	}
 	if (op->kind == VMO_OP_SEND)
 		vmo_send_advance(op, true);
 	int rc = shim.mpi.Request_get_status(request, flag, &own);
@@ -38,9 +44,11 @@ int vmo_Request_get_status(MPI_Request request, int *flag, MPI_Status *status)
 	return rc;
 }
 
-/* Must the op outlive its freed request? An inactive persistent receive need not. */
+/* Must the op outlive its freed request? An inactive persistent one need not. */
 static bool still_needed(const struct vmo_op *op)
 {
+	if (op->kind == VMO_OP_PERSISTENT_SEND)
+		return op->aside && !op->complete;
 	return op->kind == VMO_OP_SEND || !op->persistent || op->started;
 }
 
@@ -61,10 +69,8 @@ int vmo_Request_free(MPI_Request *request)
 		}
 		*request = MPI_REQUEST_NULL;
 	} else {
-		if (op) {
-			vmo_op_untrack(op);
-			vmo_op_free(op);
-		}
+		if (op)
+			vmo_persistent_forget(op);
 		rc = shim.mpi.Request_free(request);
 	}
 	vmo_leave();
@@ -75,5 +81,9 @@ int vmo_Request_free(MPI_Request *request)
 int vmo_Cancel(MPI_Request *request)
 {
 	vmo_count_call(Cancel);
-	return shim.mpi.Cancel(request);
+	vmo_enter();
+	struct vmo_op *op = vmo_op_find(*request);
+	bool aside = op && op->aside;
+	vmo_leave();
+	return aside ? MPI_SUCCESS : shim.mpi.Cancel(request);
 }

@@ -8,7 +8,8 @@
  *   mpi_type.c   count x datatype -> bytes and shape; packing       mpi_flatten.c  a datatype as strips
  *   mpi_op.c     requests that the shim must know about; progress
  *   mpi_send.c   sends        mpi_recv.c  receives        mpi_pull.c  what an RTS leads to
- *   mpi_persist.c persistent requests                     mpi_landing.c  receives that share a buffer
+ *   mpi_onecopy.c the life of a send that goes one-copy   mpi_landing.c  receives that share a buffer
+ *   mpi_persist.c, mpi_persist_send.c persistent requests
  *   mpi_probe.c  probes and matched receives               mpi_held.c  messages that a probe took in
  *   mpi_wait.c   completion   mpi_request.c  one request  mpi_sendrecv.c  the combined calls
  *   mpi_error.c  where an error is raised
@@ -128,6 +129,9 @@ struct vmo_op {
 	bool delivering;		/* `again` is under way */
 	char *copy;			/* what it sends, if the message had gaps; malloc */
 	bool complete;			/* the user's buffer is free */
+	bool detaching;			/* a thread does that right now */
+	bool aside;			/* a persistent send under way here, inactive for MPI */
+	struct vmo_peer *peer;		/* a persistent send's */
 	uint64_t asked_ns;		/* since when the user waits; 0: not yet */
 };
 
@@ -233,10 +237,24 @@ static inline bool vmo_idle(void)
 /* One round of everybody's work; `but` (or NULL) is polled by the caller itself. */
 void vmo_mpi_progress(const struct vmo_op *but);
 
-/* mpi_send.c */
+/* mpi_persist_send.c */
+/* Starts a large persistent send, whichever way. */
+int vmo_persistent_start(struct vmo_op *op, MPI_Request *request);
+/* Forgets an inactive persistent request. */
+void vmo_persistent_forget(struct vmo_op *op);
+
+/* mpi_onecopy.c */
+/* Takes a slot and pages, and makes the RTS. 0, or -errno: falls through, counted. */
+int vmo_send_offer(struct vmo_op *op, struct vmo_peer *peer, const void *buf, const struct vmo_layout *from);
+/* Its RTS was sent: counts it, and lets staged bytes follow. MPI error code. */
+int vmo_send_launched(struct vmo_op *op, const void *buf, const struct vmo_layout *from);
+/* Its RTS could not be sent. */
+void vmo_send_withdraw(struct vmo_op *op);
 /* One round for one send; true when the user's buffer is free. waited: the user waits for it now. */
 bool vmo_send_advance(struct vmo_op *op, bool waited);
 void vmo_send_wait(struct vmo_op *op);
+
+/* mpi_send.c */
 /* MPI_Isend in any mode; standard 'S', synchronous 'Y', ready 'R'. */
 int vmo_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
               char mode, MPI_Request *request);

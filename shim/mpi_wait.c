@@ -157,27 +157,66 @@ static void advance_sends(struct batch *b)
 		return;
 	for (int i = 0; i < b->n; i++) {
 		struct vmo_op *op = vmo_op_find(b->key[i]);
-		if (op && op->kind == VMO_OP_SEND)
+		if (op && (op->kind == VMO_OP_SEND || op->aside))
 			vmo_send_advance(op, true);
 	}
 }
 
-/* A persistent receive that was fed from a held message: complete, though MPI holds it inactive. */
-static int find_delivered(struct batch *b)
+/*
+ * Persistent requests that are active though MPI holds them inactive: receives fed from a held message, which
+ * are complete, and one-copy sends. The first complete one's number, or -1; *pending: a send is not. Inside.
+ */
+static int find_aside(struct batch *b, bool *pending)
+{
+	*pending = false;
+	for (int i = 0; i < b->n; i++) {
+		struct vmo_op *op = vmo_op_find(b->key[i]);
+		if (op && (op->delivered || (op->aside && op->complete)))
+			return i;
+		*pending |= op && op->aside;
+	}
+	return -1;
+}
+
+static bool aside_pending(struct batch *b)
 {
 	for (int i = 0; i < b->n; i++) {
 		struct vmo_op *op = vmo_op_find(b->key[i]);
-		if (op && op->delivered)
-			return i;
+		if (op && op->aside && !op->complete)
+			return true;
 	}
-	return -1;
+	return false;
+}
+
+/* A complete send of these becomes inactive; its status is empty. */
+static void complete_aside(struct batch *b, int i)
+{
+	struct vmo_op *op = vmo_op_find(b->key[i]);
+
+	if (op && op->aside && op->complete)
+		op->aside = op->complete = false;
+}
+
+/* The one request is an active send of that kind. Inside. */
+static bool single_aside(struct batch *b, int *flag)
+{
+	struct vmo_op *op = vmo_op_find(b->key[0]);
+
+	if (!op || !op->aside)
+		return false;
+	*flag = op->complete;
+	complete_aside(b, 0);
+	vmo_status_empty(&b->status[0]);
+	return true;
 }
 
 static int single(MPI_Request *request, int *flag, MPI_Status *status, struct batch *b)
 {
 	vmo_enter();
 	advance_sends(b);
-	int rc = shim.mpi.Test(request, flag, &b->status[0]);
+	int rc = MPI_SUCCESS;
+	if (!single_aside(b, flag))
+		rc = shim.mpi.Test(request, flag, &b->status[0]);
 	if (*flag || rc != MPI_SUCCESS)
 		rc = finish(b, 0, claim(b, 0, rc), rc, &b->status[0]);
 	vmo_leave();
@@ -261,18 +300,20 @@ static int complete_some(struct batch *b, int *got)
 {
 	vmo_enter();
 	advance_sends(b);
-	int delivered = find_delivered(b);
+	bool pending;
+	int aside = find_aside(b, &pending);
 	int rc = MPI_SUCCESS;
 	*got = 0;
-	if (delivered >= 0) {
+	if (aside >= 0) {
 		*got = 1;
-		b->index[0] = delivered;
+		b->index[0] = aside;
+		complete_aside(b, aside);
 		vmo_status_empty(&b->status[0]);
 	} else {
 		rc = shim.mpi.Testsome(b->n, b->request, got, b->index, b->status);
 		b->raised |= rc != MPI_SUCCESS;
 		if (*got == MPI_UNDEFINED)
-			*got = -1;
+			*got = pending ? 0 : -1;
 	}
 	for (int k = 0; k < *got; k++) {
 		b->status[k].MPI_ERROR = reported(rc, &b->status[k]);
@@ -372,6 +413,11 @@ static int testall(struct batch *b, int *flag, MPI_Status *statuses)
 {
 	vmo_enter();
 	advance_sends(b);
+	if (aside_pending(b)) {
+		vmo_leave();
+		*flag = 0;
+		return MPI_SUCCESS;
+	}
 	int rc = shim.mpi.Testall(b->n, b->request, flag, b->status);
 	b->raised = rc != MPI_SUCCESS;
 	int done = *flag || rc == MPI_ERR_IN_STATUS ? b->n : 0;
@@ -380,6 +426,8 @@ static int testall(struct batch *b, int *flag, MPI_Status *statuses)
 		b->op[i] = claim(b, i, b->status[i].MPI_ERROR);
 	}
 	bool bad = finish_all(b, done, NULL);
+	for (int i = 0; i < done; i++)
+		complete_aside(b, i);
 	vmo_leave();
 	for (int i = 0; (*flag || bad) && i < b->n && at(statuses, i); i++) {
 		vmo_status_copy(&statuses[i], &b->status[i]);
@@ -407,14 +455,18 @@ static int any(struct batch *b, int *index, int *flag, MPI_Status *status)
 {
 	vmo_enter();
 	advance_sends(b);
-	int delivered = find_delivered(b), rc = MPI_SUCCESS;
+	bool pending;
+	int aside = find_aside(b, &pending), rc = MPI_SUCCESS;
 	*index = MPI_UNDEFINED;
-	if (delivered >= 0) {
+	if (aside >= 0) {
 		*flag = 1;
-		*index = delivered;
+		*index = aside;
+		complete_aside(b, aside);
 		vmo_status_empty(&b->status[0]);
 	} else {
 		rc = shim.mpi.Testany(b->n, b->request, index, flag, &b->status[0]);
+		if (*flag && *index == MPI_UNDEFINED && pending)
+			*flag = 0;
 	}
 	if (*index >= 0 && *index < b->n && (*flag || rc != MPI_SUCCESS))
 		rc = finish(b, *index, claim(b, *index, rc), rc, &b->status[0]);

@@ -79,7 +79,7 @@ static int prepare(struct vmo_xfer *xfer, uintptr_t first, size_t bytes, struct 
 {
 	struct vmo_subst *subst = xfer->peer->engine->subst;
 
-	return xfer->shape ? vmo_subst_prepare_spaced(subst, xfer->peer->pool, first, bytes, pieces, most - 1)
+	return xfer->shape.strips ? vmo_subst_prepare_spaced(subst, xfer->peer->pool, first, bytes, pieces, most - 1)
 	                   : vmo_subst_prepare(subst, xfer->peer->pool, first, bytes, pieces, most);
 }
 
@@ -117,7 +117,7 @@ static int offer_in_place(struct vmo_xfer *xfer)
  */
 static bool worth_spacing(const struct vmo_xfer *xfer)
 {
-	uint64_t shape_bytes = xfer->shape->strips * sizeof(struct vmo_strip);
+	uint64_t shape_bytes = xfer->shape.strips * sizeof(struct vmo_strip);
 
 	return vmo_subst_may_space(xfer->peer->engine->subst) && xfer->span <= UINT32_MAX &&
 	       xfer->bytes >= xfer->span / SPAN_MOST && shape_bytes <= xfer->bytes / SHAPE_LEAST;
@@ -126,7 +126,7 @@ static bool worth_spacing(const struct vmo_xfer *xfer)
 /* The strips become the last piece, their offsets counted from where the span begins. */
 static int put_shape(struct vmo_xfer *xfer)
 {
-	uint32_t bytes = (uint32_t)(xfer->shape->strips * sizeof(struct vmo_strip));
+	uint32_t bytes = (uint32_t)(xfer->shape.strips * sizeof(struct vmo_strip));
 	int64_t shift = (int64_t)(xfer->from - xfer->low);
 	struct vmo_block *block;
 	int rc = vmo_pool_take(xfer->peer->pool, (uint32_t)vmo_pages(bytes), (uint32_t)vmo_pages(bytes), &block);
@@ -134,10 +134,10 @@ static int put_shape(struct vmo_xfer *xfer)
 	if (rc)
 		return rc;
 	struct vmo_strip *strip = (struct vmo_strip *)(void *)block->view;
-	memcpy(strip, xfer->shape->strip, bytes);
-	for (uint32_t i = 0; i < xfer->shape->strips; i++)
+	memcpy(strip, xfer->shape.strip, bytes);
+	for (uint32_t i = 0; i < xfer->shape.strips; i++)
 		strip[i].at += shift;
-	xfer->sent = *xfer->shape;
+	xfer->sent = xfer->shape;
 	xfer->sent.strip = strip;
 	xfer->piece[xfer->pieces++] = (struct vmo_piece){ .block = block, .bytes = bytes };
 	return 0;
@@ -145,11 +145,11 @@ static int put_shape(struct vmo_xfer *xfer)
 
 static bool choose_in_place(struct vmo_xfer *xfer)
 {
-	if (xfer->shape ? !worth_spacing(xfer) : !xfer->from)
+	if (xfer->shape.strips ? !worth_spacing(xfer) : !xfer->from)
 		return false;
 	if (!offer_in_place(xfer))
 		return false;
-	if (xfer->shape && put_shape(xfer)) {
+	if (xfer->shape.strips && put_shape(xfer)) {
 		drop_pieces(xfer);
 		return false;
 	}
@@ -162,12 +162,12 @@ static int choose_pages(struct vmo_xfer *xfer)
 	xfer->staged = false;
 	if (choose_in_place(xfer)) {
 		vmo_count(edge_bytes, xfer->edges);
-		xfer->shape = NULL;	/* it needs no filling */
+		xfer->shape.strips = 0;	/* it needs no filling */
 		return 0;
 	}
 	xfer->edges = 0;
 	xfer->staged = true;
-	return take_stage(xfer, xfer->bytes, xfer->from || xfer->shape ? VMO_SLOT_EXTENTS : 1);
+	return take_stage(xfer, xfer->bytes, xfer->from || xfer->shape.strips ? VMO_SLOT_EXTENTS : 1);
 }
 
 static enum vmo_reason reason_of(int rc)
@@ -214,10 +214,10 @@ static void make_rts(const struct vmo_xfer *xfer, struct vmo_rts *rts)
 static struct vmo_xfer begin(struct vmo_peer *peer, const struct vmo_source *source, int slot, uint64_t sequence)
 {
 	struct vmo_xfer xfer = { .peer = peer, .slot = (uint32_t)slot, .sequence = sequence, .bytes = source->bytes,
-	                         .from = source->from, .low = source->from, .span = source->bytes,
-	                         .shape = source->shape };
+	                         .from = source->from, .low = source->from, .span = source->bytes };
 
 	if (source->shape) {
+		xfer.shape = *source->shape;
 		xfer.low = (const char *)((uintptr_t)source->from + (uintptr_t)source->bounds.low);
 		xfer.span = (uint64_t)(source->bounds.high - source->bounds.low);
 	}
@@ -284,21 +284,21 @@ void vmo_rndv_fill(struct vmo_xfer *xfer)
 	const char *from = xfer->from;
 	uint64_t filled = 0;
 
-	if (!xfer->staged || (!from && !xfer->shape))
+	if (!xfer->staged || (!from && !xfer->shape.strips))
 		return;
-	struct vmo_walk walk = xfer->shape ? vmo_walk_from(xfer->shape) : (struct vmo_walk){ .element = 0 };
+	struct vmo_walk walk = vmo_walk_from(&xfer->shape);
 	for (uint32_t i = 0; i < xfer->pieces; i++)
 		for (uint32_t at = 0, n; at < xfer->piece[i].bytes; at += n) {
 			n = xfer->piece[i].bytes - at;
 			n = n < CHUNK_BYTES ? n : (uint32_t)CHUNK_BYTES;
-			if (xfer->shape)
+			if (xfer->shape.strips)
 				vmo_gather(&walk, from, piece_view(&xfer->piece[i]) + at, n);
 			else
 				memcpy(piece_view(&xfer->piece[i]) + at, from + filled, n);
 			filled += n;
 			vmo_rndv_filled(xfer, filled);
 		}
-	xfer->shape = NULL;
+	xfer->shape.strips = 0;
 	xfer->detached = true;
 }
 

@@ -33,7 +33,7 @@ enum vmo_xfer_state { VMO_XFER_PENDING, VMO_XFER_DONE, VMO_XFER_REFUSED, VMO_XFE
 struct vmo_source {
 	const void *from;
 	uint64_t bytes;
-	const struct vmo_shape *shape;	/* NULL: one piece. Kept by the caller until vmo_rndv_fill returned */
+	const struct vmo_shape *shape;	/* NULL: one piece. Its strips must stay until vmo_rndv_fill returned */
 	struct vmo_bounds bounds;	/* of the shape */
 };
 
@@ -49,7 +49,7 @@ struct vmo_xfer {
 	const char *from;		/* the user's buffer; NULL where the caller fills the stage */
 	const char *low;		/* where the message begins in memory, and how far it reaches: */
 	uint64_t span;
-	const struct vmo_shape *shape;	/* the source's, to fill by */
+	struct vmo_shape shape;		/* the source's, to fill by; no strips: one piece, or in place */
 	struct vmo_shape sent;		/* in place with gaps: offsets from low; strips in the last piece */
 	bool staged;			/* two copies; else in place */
 	bool detached;			/* no longer needs the user's buffer */

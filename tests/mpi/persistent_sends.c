@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Persistent sends (MPI 3.1, 3.9) go to the MPI with plain data, whole, and every start of a large one
- * is counted as fallen through: 2 kinds x 5 starts; a small one is not.
- * RUN: np=2 VMONECOPY_ADMISSION=1 expect="fell_through.persistent_mode 10 messages" expect="MPI_Send_init 2"
+ * Persistent sends (MPI 3.1, 3.9): every start of a large one goes one-copy, in place from the first one on
+ * whatever the admission rule, because such a buffer will be sent often; 2 kinds x 5 starts. A small one is
+ * MPI's own. Without pages to grant every start falls through, counted.
+ * RUN: np=2 VMONECOPY_ADMISSION=1000 VMONECOPY_PATIENCE_US=5000000 expect="onecopy_messages 10" expect="MPI_Send_init 2"
+ * RUN: np=2 VMONECOPY_GRANT_BUDGET=4K expect="fell_through.no_pool 10 messages"
  */
 #include <mpi.h>
 #include <stdio.h>
