@@ -350,6 +350,57 @@ static int flatten(MPI_Datatype type, struct vmo_strips *out)
 	return rc;
 }
 
+/* ---- where basic elements end ---- */
+
+static bool ends_after(MPI_Datatype type, int64_t times, int64_t *left);
+
+static int64_t size_of(MPI_Datatype type)
+{
+	MPI_Count size = 0;
+
+	shim.mpi.Type_size_x(type, &size);
+	return size;
+}
+
+static bool recipe_ends_after(const struct recipe *r, MPI_Datatype type, int64_t *left)
+{
+	int64_t inner;
+	bool whole = true;
+
+	if (r->combiner == MPI_COMBINER_STRUCT) {
+		for (int i = 0; whole && *left && i < r->types; i++)
+			whole = ends_after(r->type[i], r->n[1 + i], left);
+		return whole;
+	}
+	if (r->types) {
+		inner = size_of(r->type[0]);
+		return inner <= 0 || ends_after(r->type[0], size_of(type) / inner, left);
+	}
+	*left -= size_of(type);
+	return *left >= 0;
+}
+
+/* Takes elements from the *left bytes, as long as there are any. False: one is not whole. */
+static bool ends_after(MPI_Datatype type, int64_t times, int64_t *left)
+{
+	struct recipe r;
+	bool whole = true;
+
+	if (size_of(type) <= 0)
+		return true;
+	if (read_recipe(type, &r))
+		return false;
+	for (int64_t i = 0; whole && *left && i < times; i++)
+		whole = recipe_ends_after(&r, type, left);
+	forget(&r);
+	return whole;
+}
+
+bool vmo_type_ends_after(MPI_Datatype type, int64_t bytes)
+{
+	return ends_after(type, bytes, &bytes) && bytes == 0;
+}
+
 int vmo_flatten(MPI_Datatype type, struct vmo_strips *out)
 {
 	struct vmo_strips list = { 0 };

@@ -61,7 +61,9 @@ struct vmo_real {
 /* What was found out about a datatype; an attribute of it (mpi_type.c). */
 struct vmo_type {
 	int refs;
-	bool contiguous, takes_rts;
+	MPI_Datatype type;
+	MPI_Count size;
+	bool named, contiguous, takes_rts;
 	bool flat;			/* the rest is filled: one element's strips */
 	int64_t extent;
 	struct vmo_bounds bounds;
@@ -222,6 +224,8 @@ int vmo_unpack(const void *from, MPI_Count bytes, void *buf, const struct vmo_la
 /* One element's strips; the caller frees them. 0, -ENOTSUP, -E2BIG, -ENOMEM. */
 int vmo_flatten(MPI_Datatype type, struct vmo_strips *out);
 int vmo_type_combiner(MPI_Datatype type);
+/* Is a basic element complete when so many bytes of such elements have come? */
+bool vmo_type_ends_after(MPI_Datatype type, int64_t bytes);
 
 /* mpi_op.c */
 struct vmo_op *vmo_op_new(enum vmo_op_kind kind);

@@ -8,7 +8,8 @@
  * test), so either side may be one piece while the other is not.
  *
  * An RTS can be received into most types as it is. Where its end falls within a basic element, MPICH
- * (4.0.2) reports MPI_ERR_TRUNCATE and leaves the last bytes out; such receives need a landing.
+ * (4.0.2) reports MPI_ERR_TRUNCATE and leaves the last bytes out; such receives need a landing. (Its
+ * MPI_Get_elements_x cannot be asked: it counts the elements of structs within structs wrongly.)
  *
  * What was found out about a type is kept on it as an attribute, reference counted, because a receive may
  * outlive its type's handle (MPI 3.1, 4.1.9).
@@ -22,25 +23,7 @@
 
 #define FAR ((int64_t)1 << 61)	/* no buffer reaches so far */
 
-static struct vmo_type plain_facts = { .refs = 1, .contiguous = true, .takes_rts = true };
-
-static MPI_Count elements_in(MPI_Datatype type, MPI_Count bytes)
-{
-	MPI_Status status = { 0 };
-	MPI_Count elements = MPI_UNDEFINED;
-
-	shim.mpi.Status_set_elements_x(&status, MPI_BYTE, bytes);
-	shim.mpi.Get_elements_x(&status, type, &elements);
-	return elements;
-}
-
-/* Does the RTS's last byte complete a basic element of this type? */
-static bool ends_with_rts(MPI_Datatype type)
-{
-	MPI_Count with = elements_in(type, VMO_RTS_BYTES);
-
-	return with != MPI_UNDEFINED && with != elements_in(type, VMO_RTS_BYTES - 1);
-}
+static struct vmo_type byte_facts = { .refs = 1, .size = 1, .contiguous = true, .takes_rts = true };
 
 /* MPI itself shall complain of a type that is not committed: does it take it? */
 static bool committed(MPI_Datatype type)
@@ -73,7 +56,10 @@ static struct vmo_type *examine(MPI_Datatype type)
 	if (!t)
 		return NULL;
 	t->refs = 1;
-	t->takes_rts = ends_with_rts(type);
+	t->type = type;
+	t->named = vmo_type_combiner(type) == MPI_COMBINER_NAMED;
+	shim.mpi.Type_size_x(type, &t->size);
+	t->takes_rts = vmo_type_ends_after(type, VMO_RTS_BYTES);
 	find_shape(t, type);
 	return t;
 }
@@ -122,18 +108,35 @@ static struct vmo_type *find_out(MPI_Datatype type)
 }
 
 /* A contiguous predefined type, seen last: most programs use few, and asking costs more than a small message. */
-static MPI_Datatype plain;
+static struct vmo_type *plain = &byte_facts;
+
+static struct vmo_type *if_plain(MPI_Datatype type)
+{
+	struct vmo_type *t = __atomic_load_n(&plain, __ATOMIC_ACQUIRE);
+
+	return vmo_likely(t->type == type) ? t : NULL;
+}
 
 struct vmo_type *vmo_type_of(MPI_Datatype type)
 {
-	if (vmo_likely(type == __atomic_load_n(&plain, __ATOMIC_RELAXED)))
-		return &plain_facts;
-	struct vmo_type *t = known(type);
+	struct vmo_type *t = if_plain(type);
+
+	if (vmo_likely(t != NULL))
+		return t;
+	t = known(type);
 	if (!t)
 		t = find_out(type);
-	if (t && t->contiguous && t->takes_rts && vmo_type_combiner(type) == MPI_COMBINER_NAMED)
-		__atomic_store_n(&plain, type, __ATOMIC_RELAXED);
+	if (t && t->contiguous && t->takes_rts && t->named)
+		__atomic_store_n(&plain, t, __ATOMIC_RELEASE);
 	return t;
+}
+
+/* What is wrong with a type MPI itself shall say, where it is used: asked so, it says it to the shim alone. */
+static bool valid(MPI_Datatype type)
+{
+	int bytes;
+
+	return type != MPI_DATATYPE_NULL && shim.mpi.Pack_size(1, type, shim.private_comm, &bytes) == MPI_SUCCESS;
 }
 
 bool vmo_type_takes_rts(MPI_Datatype type)
@@ -145,10 +148,12 @@ bool vmo_type_takes_rts(MPI_Datatype type)
 
 bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out)
 {
-	MPI_Count size;
+	const struct vmo_type *t = if_plain(type);
+	MPI_Count size = t ? t->size : -1;
 
-	if (count < 0 || type == MPI_DATATYPE_NULL || shim.mpi.Type_size_x(type, &size) != MPI_SUCCESS || size < 0 ||
-	    __builtin_mul_overflow(size, count, &out->bytes))
+	if (vmo_unlikely(!t) && (!valid(type) || shim.mpi.Type_size_x(type, &size) != MPI_SUCCESS))
+		return false;
+	if (count < 0 || size < 0 || __builtin_mul_overflow(size, count, &out->bytes))
 		return false;
 	out->count = count;
 	out->type = type;
@@ -351,13 +356,14 @@ int vmo_unpack(const void *from, MPI_Count bytes, void *buf, const struct vmo_la
 
 int vmo_type_setup(void)
 {
-	plain = MPI_BYTE;
+	byte_facts.type = MPI_BYTE;
 	return shim.mpi.Type_create_keyval(MPI_TYPE_NULL_COPY_FN, forget, &shim.type_keyval, NULL)
 	       == MPI_SUCCESS ? 0 : -EIO;
 }
 
 void vmo_type_cleanup(void)
 {
+	__atomic_store_n(&plain, &byte_facts, __ATOMIC_RELEASE);
 	if (shim.type_keyval != MPI_KEYVAL_INVALID)
 		shim.mpi.Type_free_keyval(&shim.type_keyval);
 }
