@@ -271,7 +271,7 @@ static void receive_early(struct vmo_held *held, void *buf, MPI_Count count, MPI
 {
 	MPI_Status status;
 
-	*error = shim.mpi.Mrecv(buf, (int)count, type, &held->early, &status);
+	*error = vmo_real_mrecv(buf, count, type, &held->early, &status);
 	shim.mpi.Get_elements_x(&status, MPI_BYTE, bytes);
 }
 
@@ -315,7 +315,7 @@ int vmo_held_recv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Datatyp
 	if (held->early != MPI_MESSAGE_NULL) {
 		struct vmo_hush hush;
 		vmo_hush(&hush);
-		error = shim.mpi.Mrecv(buf, (int)count, type, &held->early, status);
+		error = vmo_real_mrecv(buf, count, type, &held->early, status);
 		drop(held);
 		return vmo_unhush(&hush, comm, error);
 	}
@@ -335,7 +335,7 @@ int vmo_held_irecv(struct vmo_held *held, void *buf, MPI_Count count, MPI_Dataty
 	MPI_Count bytes;
 
 	if (held->early != MPI_MESSAGE_NULL) {
-		error = shim.mpi.Imrecv(buf, (int)count, type, &held->early, request);
+		error = vmo_real_imrecv(buf, count, type, &held->early, request);
 		drop(held);
 		return error;
 	}

@@ -123,10 +123,40 @@ static void poll_receives(const struct vmo_op *but)
 		rotate(op);
 }
 
+#if MPI_VERSION >= 4
+static void pairs_progress(void)
+{
+	if (vmo_unlikely(shim.pairs != NULL))
+		vmo_pairs_progress();
+}
+
+static void pair_asked(struct vmo_pair *pair)
+{
+	vmo_pair_asked(pair);
+}
+#else
+static void pairs_progress(void)
+{
+}
+
+static void pair_asked(struct vmo_pair *pair)
+{
+}
+#endif
+
+void vmo_op_asked(struct vmo_op *op)
+{
+	if (op->kind == VMO_OP_SEND || op->aside)
+		vmo_send_advance(op, true);
+	else if (op->pair)
+		pair_asked(op->pair);
+}
+
 void vmo_mpi_progress(const struct vmo_op *but)
 {
 	if (shim.engine.draining)
 		vmo_rndv_reap(&shim.engine);
+	pairs_progress();
 	vmo_enter();
 	for (struct vmo_op *op = shim.sends, *next; op; op = next) {
 		next = op->next;

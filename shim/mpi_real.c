@@ -85,3 +85,21 @@ int vmo_real_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int
 #endif
 	return shim.mpi.Recv(buf, (int)count, type, source, tag, comm, status);
 }
+
+int vmo_real_mrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *message, MPI_Status *status)
+{
+#if MPI_VERSION >= 4
+	if (count > INT_MAX)
+		return shim.mpi.Mrecv_c(buf, count, type, message, status);
+#endif
+	return shim.mpi.Mrecv(buf, (int)count, type, message, status);
+}
+
+int vmo_real_imrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *message, MPI_Request *request)
+{
+#if MPI_VERSION >= 4
+	if (count > INT_MAX)
+		return shim.mpi.Imrecv_c(buf, count, type, message, request);
+#endif
+	return shim.mpi.Imrecv(buf, (int)count, type, message, request);
+}

@@ -122,18 +122,13 @@ static int complete_cancel(void *extra, int complete)
 	return MPI_SUCCESS;
 }
 
-int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, MPI_Count bytes, int error)
+int vmo_request_new(MPI_Request *request, MPI_Comm comm, struct vmo_op **out)
 {
 	struct vmo_op *op = vmo_op_new(VMO_OP_RECV);
 
 	if (!op)
 		return MPI_ERR_NO_MEM;
 	op->rx.comm = comm;
-	op->source = source;
-	op->tag = tag;
-	op->bytes = bytes;
-	op->error = error;
-	op->pulled = true;
 	int rc = shim.mpi.Grequest_start(complete_query, complete_free, complete_cancel, op, request);
 	if (rc != MPI_SUCCESS) {
 		vmo_op_free(op);
@@ -142,8 +137,34 @@ int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, M
 	op->handle = *request;
 	vmo_enter();
 	vmo_op_track(op);
-	unlist(op);	/* nothing more is to come */
+	unlist(op);	/* no request to send comes in here */
 	vmo_leave();
+	*out = op;
+	return MPI_SUCCESS;
+}
+
+void vmo_request_drop(MPI_Request *request, struct vmo_op *op)
+{
+	vmo_enter();
+	vmo_op_untrack(op);
+	vmo_leave();
+	vmo_op_free(op);
+	shim.mpi.Grequest_complete(*request);
+	shim.mpi.Request_free(request);
+}
+
+int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, MPI_Count bytes, int error)
+{
+	struct vmo_op *op;
+	int rc = vmo_request_new(request, comm, &op);
+
+	if (rc != MPI_SUCCESS)
+		return rc;
+	op->source = source;
+	op->tag = tag;
+	op->bytes = bytes;
+	op->error = error;
+	op->pulled = true;
 	return shim.mpi.Grequest_complete(*request);
 }
 

@@ -13,8 +13,7 @@ static int look(struct vmo_op *op, MPI_Request request, int *flag, MPI_Status *s
 			vmo_status_empty(status);
 		return MPI_SUCCESS;
 	}
-	if (op->kind == VMO_OP_SEND)
-		vmo_send_advance(op, true);
+	vmo_op_asked(op);
 	int rc = shim.mpi.Request_get_status(request, flag, &own);
 	/* a send's op may be gone by now; a receive's is not */
 	op = vmo_op_find(request);

@@ -19,7 +19,7 @@ static bool may_rts(void *buf, MPI_Count count, MPI_Datatype type, int source, M
 }
 
 /* Some half concerns the shim. */
-static bool concerns(MPI_Count sendcount, MPI_Datatype sendtype, int dest, void *recvbuf, MPI_Count recvcount,
+bool vmo_sendrecv_concerns(MPI_Count sendcount, MPI_Datatype sendtype, int dest, void *recvbuf, MPI_Count recvcount,
                      MPI_Datatype recvtype, int source, MPI_Comm comm)
 {
 	bool concerned = shim.active && (shim.held || !vmo_idle() ||
@@ -31,6 +31,18 @@ static bool concerns(MPI_Count sendcount, MPI_Datatype sendtype, int dest, void 
 	return concerned;
 }
 
+int vmo_sendrecv_send(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                      MPI_Request *request)
+{
+#if MPI_VERSION >= 4
+	if (count > INT_MAX) {
+		vmo_send_count_native(count, type, dest, comm, VMO_R_too_long);
+		return shim.mpi.Isend_c(buf, count, type, dest, tag, comm, request);
+	}
+#endif
+	return vmo_isend(buf, count, type, dest, tag, comm, 'S', request);
+}
+
 static int sendrecv(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
                     void *recvbuf, MPI_Count recvcount, MPI_Datatype recvtype, int source, int recvtag,
                     MPI_Comm comm, MPI_Status *status)
@@ -38,14 +50,16 @@ static int sendrecv(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendt
 	MPI_Request receive, send;
 
 	if (source == MPI_PROC_NULL) {	/* MPICH's nonblocking receive has a wrong status then */
-		int sent = vmo_send(sendbuf, sendcount, sendtype, dest, sendtag, comm, 'S');
+		int sent = vmo_sendrecv_send(sendbuf, sendcount, sendtype, dest, sendtag, comm, &send);
+		if (sent == MPI_SUCCESS)
+			sent = vmo_wait_for(comm, &send, MPI_STATUS_IGNORE);
 		return sent == MPI_SUCCESS ? vmo_real_recv(recvbuf, recvcount, recvtype, source, recvtag, comm, status) : sent;
 	}
 	int rc = vmo_irecv(recvbuf, recvcount, recvtype, source, recvtag, comm, &receive);
 
 	if (rc != MPI_SUCCESS)
 		return rc;
-	rc = vmo_isend(sendbuf, sendcount, sendtype, dest, sendtag, comm, 'S', &send);
+	rc = vmo_sendrecv_send(sendbuf, sendcount, sendtype, dest, sendtag, comm, &send);
 	if (rc != MPI_SUCCESS) {
 		shim.mpi.Cancel(&receive);
 		vmo_wait_for(comm, &receive, MPI_STATUS_IGNORE);
@@ -60,28 +74,47 @@ int vmo_Sendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, int 
                  int recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm, MPI_Status *status)
 {
 	vmo_count_call(Sendrecv);
-	if (!concerns(sendcount, sendtype, dest, recvbuf, recvcount, recvtype, source, comm))
+	if (!vmo_sendrecv_concerns(sendcount, sendtype, dest, recvbuf, recvcount, recvtype, source, comm))
 		return shim.mpi.Sendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
 		                         source, recvtag, comm, status);
 	return sendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype, source, recvtag,
 	                comm, status);
 }
 
-/* The outgoing half leaves from a packed copy, so that the incoming one may overwrite the buffer. */
-static int replace(void *buf, MPI_Count count, MPI_Datatype type, int dest, int sendtag, int source, int recvtag,
-                   MPI_Comm comm, MPI_Status *status)
+/* A message of more than INT_MAX bytes stays what it is, or it could not be said how long it is. */
+int vmo_sendrecv_copy(const void *buf, MPI_Count count, MPI_Datatype type, struct vmo_outgoing *out)
 {
 	struct vmo_layout layout;
 
-	if (!vmo_layout_of(count, type, &layout) || layout.bytes > INT_MAX)
+	if (!vmo_layout_of(count, type, &layout))
+		return MPI_ERR_COUNT;
+	layout.contiguous = vmo_type_contiguous(type);
+	if (layout.bytes > INT_MAX && !layout.contiguous)
 		return MPI_ERR_COUNT;
 	char *copy = malloc((size_t)layout.bytes + 1);
 	if (!copy)
 		return MPI_ERR_NO_MEM;
 	int rc = !vmo_layout_examine(&layout) ? MPI_ERR_TYPE : layout.bytes ? vmo_pack(buf, &layout, copy) : MPI_SUCCESS;
-	if (rc == MPI_SUCCESS)
-		rc = sendrecv(copy, layout.bytes, MPI_BYTE, dest, sendtag, buf, count, type, source, recvtag, comm, status);
-	free(copy);
+	if (rc != MPI_SUCCESS) {
+		free(copy);
+		return rc;
+	}
+	*out = layout.contiguous ? (struct vmo_outgoing){ copy, count, type }
+	                         : (struct vmo_outgoing){ copy, layout.bytes, MPI_BYTE };
+	return MPI_SUCCESS;
+}
+
+/* The outgoing half leaves from a copy, so that the incoming one may overwrite the buffer. */
+static int replace(void *buf, MPI_Count count, MPI_Datatype type, int dest, int sendtag, int source, int recvtag,
+                   MPI_Comm comm, MPI_Status *status)
+{
+	struct vmo_outgoing out;
+	int rc = vmo_sendrecv_copy(buf, count, type, &out);
+
+	if (rc != MPI_SUCCESS)
+		return rc;
+	rc = sendrecv(out.copy, out.count, out.type, dest, sendtag, buf, count, type, source, recvtag, comm, status);
+	free(out.copy);
 	return rc;
 }
 
@@ -89,7 +122,7 @@ int vmo_Sendrecv_replace(void *buf, int count, MPI_Datatype type, int dest, int 
                          MPI_Comm comm, MPI_Status *status)
 {
 	vmo_count_call(Sendrecv_replace);
-	if (!concerns(count, type, dest, buf, count, type, source, comm))
+	if (!vmo_sendrecv_concerns(count, type, dest, buf, count, type, source, comm))
 		return shim.mpi.Sendrecv_replace(buf, count, type, dest, sendtag, source, recvtag, comm, status);
 	return replace(buf, count, type, dest, sendtag, source, recvtag, comm, status);
 }
@@ -100,8 +133,7 @@ int vmo_Sendrecv_c(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendty
                    MPI_Comm comm, MPI_Status *status)
 {
 	vmo_count_call(Sendrecv_c);
-	if (sendcount > INT_MAX || recvcount > INT_MAX ||
-	    !concerns(sendcount, sendtype, dest, recvbuf, recvcount, recvtype, source, comm))
+	if (!vmo_sendrecv_concerns(sendcount, sendtype, dest, recvbuf, recvcount, recvtype, source, comm))
 		return shim.mpi.Sendrecv_c(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
 		                           source, recvtag, comm, status);
 	return sendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype, source, recvtag,
@@ -112,102 +144,8 @@ int vmo_Sendrecv_replace_c(void *buf, MPI_Count count, MPI_Datatype type, int de
                            int recvtag, MPI_Comm comm, MPI_Status *status)
 {
 	vmo_count_call(Sendrecv_replace_c);
-	if (count > INT_MAX || !concerns(count, type, dest, buf, count, type, source, comm))
+	if (!vmo_sendrecv_concerns(count, type, dest, buf, count, type, source, comm))
 		return shim.mpi.Sendrecv_replace_c(buf, count, type, dest, sendtag, source, recvtag, comm, status);
 	return replace(buf, count, type, dest, sendtag, source, recvtag, comm, status);
-}
-
-/*
- * The nonblocking ones have one request for both halves. The sending half is MPI's; the request is
- * followed like a receive's, whose status it also carries (MPI 4.0, 3.10).
- */
-static int follow(struct vmo_rx *rx, bool may, int rc, MPI_Count sendcount, MPI_Datatype sendtype, int dest,
-                  MPI_Comm comm, MPI_Request *request)
-{
-	if (rc == MPI_SUCCESS)
-		vmo_send_count_native(sendcount, sendtype, dest, comm, VMO_R_partner_call);
-	if (may && rc == MPI_SUCCESS) {
-		vmo_recv_track(rx, *request, false);
-	} else if (may) {
-		vmo_landing_free(rx);
-		vmo_map_drop(rx->map);
-	}
-	return rc;
-}
-
-/* A probe has taken in the message that the receiving half matches: the sending half is awaited here. */
-static int isendrecv_held(struct vmo_held *held, const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype,
-                          int dest, int sendtag, void *recvbuf, MPI_Count recvcount, MPI_Datatype recvtype,
-                          MPI_Comm comm, MPI_Request *request)
-{
-	MPI_Request send;
-	int source, tag, error;
-	MPI_Count bytes;
-	int rc = vmo_isend(sendbuf, sendcount, sendtype, dest, sendtag, comm, 'S', &send);
-
-	vmo_held_deliver(held, recvbuf, recvcount, recvtype, &source, &tag, &bytes, &error);
-	if (rc == MPI_SUCCESS)
-		rc = vmo_wait_for(comm, &send, MPI_STATUS_IGNORE);
-	return rc == MPI_SUCCESS ? vmo_request_done(request, comm, source, tag, bytes, error) : rc;
-}
-
-int vmo_Isendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, int dest, int sendtag, void *recvbuf,
-                  int recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm, MPI_Request *request)
-{
-	struct vmo_held *held = shim.held ? vmo_held_take(comm, source, recvtag) : NULL;
-	if (held)
-		return isendrecv_held(held, sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
-		                      comm, request);
-	struct vmo_rx rx;
-	bool may = vmo_rx_may_rts(&rx, recvbuf, recvcount, recvtype, source, comm);
-	MPI_Count room = recvcount;
-	if (may)
-		vmo_landing_place(&rx, &recvbuf, &room, &recvtype);
-	int rc = shim.mpi.Isendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, (int)room, recvtype, source,
-	                            recvtag, comm, request);
-
-	vmo_count_call(Isendrecv);
-	return follow(&rx, may, rc, sendcount, sendtype, dest, comm, request);
-}
-
-int vmo_Isendrecv_c(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype, int dest, int sendtag,
-                    void *recvbuf, MPI_Count recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm,
-                    MPI_Request *request)
-{
-	struct vmo_held *held = shim.held ? vmo_held_take(comm, source, recvtag) : NULL;
-	if (held)
-		return isendrecv_held(held, sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
-		                      comm, request);
-	struct vmo_rx rx;
-	bool may = vmo_rx_may_rts(&rx, recvbuf, recvcount, recvtype, source, comm);
-	if (may)
-		vmo_landing_place(&rx, &recvbuf, &recvcount, &recvtype);
-	int rc = shim.mpi.Isendrecv_c(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
-	                              source, recvtag, comm, request);
-
-	vmo_count_call(Isendrecv_c);
-	return follow(&rx, may, rc, sendcount, sendtype, dest, comm, request);
-}
-
-int vmo_Isendrecv_replace(void *buf, int count, MPI_Datatype type, int dest, int sendtag, int source, int recvtag,
-                          MPI_Comm comm, MPI_Request *request)
-{
-	struct vmo_rx rx;
-	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
-	int rc = shim.mpi.Isendrecv_replace(buf, count, type, dest, sendtag, source, recvtag, comm, request);
-
-	vmo_count_call(Isendrecv_replace);
-	return follow(&rx, may, rc, count, type, dest, comm, request);
-}
-
-int vmo_Isendrecv_replace_c(void *buf, MPI_Count count, MPI_Datatype type, int dest, int sendtag, int source,
-                            int recvtag, MPI_Comm comm, MPI_Request *request)
-{
-	struct vmo_rx rx;
-	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
-	int rc = shim.mpi.Isendrecv_replace_c(buf, count, type, dest, sendtag, source, recvtag, comm, request);
-
-	vmo_count_call(Isendrecv_replace_c);
-	return follow(&rx, may, rc, count, type, dest, comm, request);
 }
 #endif

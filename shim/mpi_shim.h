@@ -8,11 +8,12 @@
  *   mpi_type.c   count x datatype -> bytes and shape; packing       mpi_flatten.c  a datatype as strips
  *   mpi_op.c     requests that the shim must know about; progress
  *   mpi_send.c   sends        mpi_recv.c  receives        mpi_pull.c  what an RTS leads to
+ *   mpi_send_c.c sends of MPI 4
  *   mpi_onecopy.c the life of a send that goes one-copy   mpi_landing.c  receives that share a buffer
  *   mpi_persist.c, mpi_persist_send.c persistent requests
  *   mpi_probe.c  probes and matched receives               mpi_held.c  messages that a probe took in
  *   mpi_wait.c   completion   mpi_request.c  one request  mpi_sendrecv.c  the combined calls
- *   mpi_error.c  where an error is raised
+ *   mpi_isendrecv.c MPI_Isendrecv                         mpi_error.c  where an error is raised
  *
  * REQUESTS
  *   A receive keeps its native handle, posted into the user's buffer. Where an RTS may come, an op
@@ -135,9 +136,11 @@ struct vmo_op {
 	bool aside;			/* a persistent send under way here, inactive for MPI */
 	struct vmo_peer *peer;		/* a persistent send's */
 	uint64_t asked_ns;		/* since when the user waits; 0: not yet */
+	struct vmo_pair *pair;		/* MPI_Isendrecv's request, while its halves are under way */
 };
 
 struct vmo_held;
+struct vmo_pair;
 
 struct vmo_shim {
 	struct vmo_real mpi;
@@ -155,6 +158,7 @@ struct vmo_shim {
 	struct vmo_op *recvs, *sends;	/* what progress looks at */
 	struct vmo_op *spare;
 	struct vmo_held *held;
+	struct vmo_pair *pairs;
 	struct vmo_comm_map *world;
 	int comm_keyval, type_keyval;
 };
@@ -180,6 +184,8 @@ int vmo_real_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, in
                    MPI_Request *request);
 int vmo_real_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
                   MPI_Status *status);
+int vmo_real_mrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *message, MPI_Status *status);
+int vmo_real_imrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *message, MPI_Request *request);
 
 /* mpi_comm.c */
 /* Before the peers are met, because a rank that fails here must not agree; and after. */
@@ -238,6 +244,8 @@ static inline bool vmo_idle(void)
 {
 	return !shim.recvs && !shim.sends && !shim.engine.draining && !shim.by_handle;
 }
+/* The program waits for this op now. Inside. */
+void vmo_op_asked(struct vmo_op *op);
 /* One round of everybody's work; `but` (or NULL) is polled by the caller itself. */
 void vmo_mpi_progress(const struct vmo_op *but);
 
@@ -314,6 +322,31 @@ void vmo_recv_settle(struct vmo_op *op, const MPI_Status *status);
 void vmo_recv_failed(struct vmo_op *op);
 /* A completed request that carries this result; the error is raised when it is waited for. */
 int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, MPI_Count bytes, int error);
+/* One that is not complete yet: the caller sets the op's result and `pulled`, then completes the request. */
+int vmo_request_new(MPI_Request *request, MPI_Comm comm, struct vmo_op **out);
+/* Gives it up again. */
+void vmo_request_drop(MPI_Request *request, struct vmo_op *op);
+
+/* mpi_sendrecv.c */
+/* Does some half concern the shim? If not, and it is large, it is counted. */
+bool vmo_sendrecv_concerns(MPI_Count sendcount, MPI_Datatype sendtype, int dest, void *recvbuf, MPI_Count recvcount,
+                           MPI_Datatype recvtype, int source, MPI_Comm comm);
+/* The sending half, of any length. */
+int vmo_sendrecv_send(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                      MPI_Request *request);
+/* What leaves in place of a buffer that the incoming message may overwrite; the caller frees the copy. */
+struct vmo_outgoing {
+	void *copy;
+	MPI_Count count;
+	MPI_Datatype type;
+};
+int vmo_sendrecv_copy(const void *buf, MPI_Count count, MPI_Datatype type, struct vmo_outgoing *out);
+
+/* mpi_isendrecv.c */
+/* One round for one of them. No lock held. */
+void vmo_pairs_progress(void);
+/* The program waits for it: its sending half's patience runs. Inside. */
+void vmo_pair_asked(struct vmo_pair *pair);
 
 /* mpi_landing.c */
 /* Where to post a receive instead of in its buffer, or NULL: there. */
@@ -364,6 +397,8 @@ int vmo_unhush(struct vmo_hush *hush, MPI_Comm comm, int error);
 int vmo_wait(MPI_Request *request, MPI_Status *status);
 /* The same as MPI_Wait, as a part of a blocking call on that communicator. */
 int vmo_wait_for(MPI_Comm comm, MPI_Request *request, MPI_Status *status);
+/* The same as MPI_Test, as a part of another request. waited: the program waits for that. True: *error is its result. */
+bool vmo_test_half(MPI_Request *request, bool waited, MPI_Status *status, int *error);
 /* Copies all but MPI_ERROR, which MPI leaves alone unless it reports an error there (MPI 3.1, 3.2.5). */
 void vmo_status_copy(MPI_Status *to, const MPI_Status *from);
 void vmo_status_empty(MPI_Status *status);

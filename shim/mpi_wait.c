@@ -153,12 +153,12 @@ static void raise_noted(const struct batch *b, bool in_status)
 /* The sends among the array are waited for: their patience runs. Inside. */
 static void advance_sends(struct batch *b)
 {
-	if (!shim.sends)
+	if (!shim.sends && !shim.pairs)
 		return;
 	for (int i = 0; i < b->n; i++) {
 		struct vmo_op *op = vmo_op_find(b->key[i]);
-		if (op && (op->kind == VMO_OP_SEND || op->aside))
-			vmo_send_advance(op, true);
+		if (op)
+			vmo_op_asked(op);
 	}
 }
 
@@ -210,10 +210,11 @@ static bool single_aside(struct batch *b, int *flag)
 	return true;
 }
 
-static int single(MPI_Request *request, int *flag, MPI_Status *status, struct batch *b)
+static int single(MPI_Request *request, bool waited, int *flag, MPI_Status *status, struct batch *b)
 {
 	vmo_enter();
-	advance_sends(b);
+	if (waited)
+		advance_sends(b);
 	int rc = MPI_SUCCESS;
 	if (!single_aside(b, flag))
 		rc = shim.mpi.Test(request, flag, &b->status[0]);
@@ -233,7 +234,7 @@ static int wait_single(MPI_Request *request, MPI_Status *status, struct batch *b
 
 	batch_open(b, 1, request);
 	for (uint32_t turn = 1;; turn++) {
-		rc = single(request, &flag, status, b);
+		rc = single(request, true, &flag, status, b);
 		if (flag || rc != MPI_SUCCESS)
 			return rc;
 		if (turn % 4 == 0)
@@ -253,6 +254,19 @@ int vmo_wait_for(MPI_Comm comm, MPI_Request *request, MPI_Status *status)
 	if (ours && !hush.on)
 		return vmo_raise(comm, rc);
 	return vmo_unhush(&hush, comm, rc);
+}
+
+bool vmo_test_half(MPI_Request *request, bool waited, MPI_Status *status, int *error)
+{
+	struct vmo_hush hush;
+	struct batch b;
+	int flag = 0;
+
+	vmo_hush(&hush);
+	batch_open(&b, 1, request);
+	*error = single(request, waited, &flag, status, &b);
+	vmo_unhush(&hush, MPI_COMM_NULL, MPI_SUCCESS);
+	return flag || *error != MPI_SUCCESS;
 }
 
 int vmo_wait(MPI_Request *request, MPI_Status *status)
@@ -281,7 +295,7 @@ int vmo_Test(MPI_Request *request, int *flag, MPI_Status *status)
 		return shim.mpi.Test(request, flag, status);
 	batch_open(&b, 1, request);
 	vmo_mpi_progress(NULL);
-	int rc = single(request, flag, status, &b);
+	int rc = single(request, true, flag, status, &b);
 	raise_noted(&b, false);
 	return rc;
 }
