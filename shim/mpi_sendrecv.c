@@ -86,15 +86,14 @@ int vmo_sendrecv_copy(const void *buf, MPI_Count count, MPI_Datatype type, struc
 {
 	struct vmo_layout layout;
 
-	if (!vmo_layout_of(count, type, &layout))
+	if (!vmo_layout_of(count, type, &layout) || !vmo_layout_examine(&layout))
 		return MPI_ERR_COUNT;
-	layout.contiguous = vmo_type_contiguous(type);
 	if (layout.bytes > INT_MAX && !layout.contiguous)
 		return MPI_ERR_COUNT;
 	char *copy = malloc((size_t)layout.bytes + 1);
 	if (!copy)
 		return MPI_ERR_NO_MEM;
-	int rc = !vmo_layout_examine(&layout) ? MPI_ERR_TYPE : layout.bytes ? vmo_pack(buf, &layout, copy) : MPI_SUCCESS;
+	int rc = layout.bytes ? vmo_pack(buf, &layout, copy) : MPI_SUCCESS;
 	if (rc != MPI_SUCCESS) {
 		free(copy);
 		return rc;

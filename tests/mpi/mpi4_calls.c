@@ -5,7 +5,7 @@
  *
  * RUN: np=2 mpi=mpich VMONECOPY=0
  * RUN: np=2 mpi=mpich expect="(onecopy|staged)_bytes [1-9]" expect="fell_through.partitioned 6 messages" expect="MPI_Issend_c 6\b" expect="MPI_Psend_init 3\b"
- * RUN: np=2 mpi=mpich expect="MPI_Ssend_c 6\b" expect="MPI_Rsend_c 6\b" expect="MPI_Irsend_c 6\b" expect="fell_through.buffered_mode 12 messages"
+ * RUN: np=2 mpi=mpich expect="MPI_Ssend_c 6\b" expect="MPI_Rsend_c 6\b" expect="MPI_Irsend_c 6\b" expect="fell_through.buffered_mode 18 messages"
  * RUN: np=2 mpi=mpich VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
  * RUN: np=2 mpi=mpich VMONECOPY_THRESHOLD=64
  * RUN: np=2 mpi=mpich VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 expect="refusals [1-9]"
