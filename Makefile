@@ -43,7 +43,7 @@ MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%))
 
-.PHONY: all help setup setup-test test test-programs unit demo xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run compdb clean clean-objects
+.PHONY: all help setup setup-test conformance conformance-quick conformance-setup test test-programs unit demo xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run compdb clean clean-objects
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -152,6 +152,17 @@ demo: setup                     ## A/B table: TCP against one-copy, on emulated 
 test: setup-test                ## build and run all tests that need no hypervisor
 	@$(MAKE) --no-print-directory test-programs
 	@tests/run.py --build $B
+
+# Other people's tests of MPI, with the library and without (tools/conformance). CONFORMANCE: options for the command.
+CONFORMANCE_PACKAGES := g++ gfortran scalapack-mpi-test xz-utils
+CONFORMANCE ?=
+conformance-setup: setup
+	@$(call install,$(CONFORMANCE_PACKAGES))
+	@$(MAKE) --no-print-directory all
+conformance: conformance-setup  ## the MPICH test suite and ScaLAPACK's testers, plain and with the library (an hour; goes on where interrupted)
+	@tools/conformance/conformance --build $B $(CONFORMANCE)
+conformance-quick: conformance-setup ## a part of it (3 minutes)
+	@tools/conformance/conformance --build $B --quick $(CONFORMANCE)
 
 # Real Xen: two and three guests under QEMU, on an ordinary machine (tools/xenlab).
 XEN_TEST := $(foreach m,$(MPIS),$B/tests/$m/traffic $B/tests/$m/fortran) $B/tests/xen/grants
