@@ -12,7 +12,8 @@
  *   mpi_onecopy.c the life of a send that goes one-copy   mpi_landing.c  receives that share a buffer
  *   mpi_persist.c, mpi_persist_send.c persistent requests
  *   mpi_probe.c  probes and matched receives               mpi_held.c  messages that a probe took in
- *   mpi_wait.c   completion   mpi_request.c  one request  mpi_sendrecv.c  the combined calls
+ *   mpi_wait.c, mpi_waitany.c, mpi_batch.c completion     mpi_request.c  other calls on one request
+ *   mpi_sendrecv.c the combined calls
  *   mpi_isendrecv.c MPI_Isendrecv                         mpi_error.c  where an error is raised
  *
  * REQUESTS
@@ -393,7 +394,7 @@ struct vmo_hush {
 void vmo_hush(struct vmo_hush *hush);
 int vmo_unhush(struct vmo_hush *hush, MPI_Comm comm, int error);
 
-/* mpi_wait.c */
+/* mpi_wait.c; statuses: mpi_batch.c */
 int vmo_wait(MPI_Request *request, MPI_Status *status);
 /* The same as MPI_Wait, as a part of a blocking call on that communicator. */
 int vmo_wait_for(MPI_Comm comm, MPI_Request *request, MPI_Status *status);
