@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,10 +80,32 @@ static void change_end(struct vmo_assoc_table *table)
 	__atomic_store_n(&table->version, table->version + 1, __ATOMIC_RELEASE);
 }
 
-/* Moves at[from..] to at[to..]. */
+/* What vmo_assoc_overlaps may read meanwhile is stored as it is read: atomically. */
+static void put_range(struct vmo_assoc *entry, uintptr_t begin, uintptr_t end)
+{
+	__atomic_store_n(&entry->begin, begin, __ATOMIC_RELAXED);
+	__atomic_store_n(&entry->end, end, __ATOMIC_RELAXED);
+}
+
+static void put(struct vmo_assoc *to, const struct vmo_assoc *from)
+{
+	put_range(to, from->begin, from->end);
+	to->block = from->block;
+	to->first = from->first;
+	to->uses = from->uses;
+	to->origin_begin = from->origin_begin;
+	to->origin_end = from->origin_end;
+}
+
+/* Moves at[from..] to at[to..], its neighbour. */
 static void shift(struct vmo_assoc_table *table, uint32_t from, uint32_t to)
 {
-	memmove(&table->at[to], &table->at[from], (table->count - from) * sizeof table->at[0]);
+	if (to < from)
+		for (uint32_t i = from; i < table->count; i++)
+			put(&table->at[i - 1], &table->at[i]);
+	else
+		for (uint32_t i = table->count; i > from; i--)
+			put(&table->at[i], &table->at[i - 1]);
 	__atomic_store_n(&table->count, table->count + to - from, __ATOMIC_RELAXED);
 }
 
@@ -96,7 +117,7 @@ int vmo_assoc_insert(struct vmo_assoc_table *table, const struct vmo_assoc *asso
 		return -ENOSPC;
 	change_begin(table);
 	shift(table, i, i + 1);
-	table->at[i] = *assoc;
+	put(&table->at[i], assoc);
 	table->last = i;
 	change_end(table);
 	return 0;
@@ -120,7 +141,8 @@ int vmo_assoc_cut(struct vmo_assoc_table *table, uintptr_t address)
 		return -ENOSPC;
 	change_begin(table);
 	shift(table, i, i + 1);
-	high->begin = low->end = address;
+	put_range(high, address, high->end);
+	put_range(low, low->begin, address);
 	high->first = low->first + (uint32_t)((address - low->begin) >> VMO_PAGE_SHIFT);
 	change_end(table);
 	return 1;
