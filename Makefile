@@ -43,7 +43,7 @@ MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%))
 
-.PHONY: all help setup setup-test conformance conformance-quick conformance-setup test test-programs unit demo xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run compdb clean clean-objects
+.PHONY: all help setup setup-test conformance conformance-quick conformance-setup test test-programs unit demo xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -117,10 +117,11 @@ $B/obj/xenemu/%.o: tools/xenemu/%.c
 $B/obj/core/memhook.o: SAN :=
 
 # Unit tests need no MPI; they get the MPI-free floors and the memory hooks.
-$B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $B/obj/core/memhook.o $B/obj/core/threadhook.o
+UNIT_HOOK ?= $B/obj/core/memhook.o $B/obj/core/threadhook.o
+$B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $(UNIT_HOOK)
 	@mkdir -p $(@D)
 	$(say) CC $@
-	$(Q)$(CC) $(FLAGS) -Itests/unit -o $@ $< $(CORE_OBJ) $B/obj/core/memhook.o $B/obj/core/threadhook.o -lpthread -ldl
+	$(Q)$(CC) $(FLAGS) -Itests/unit -o $@ $< $(CORE_OBJ) $(UNIT_HOOK) -lpthread -ldl
 
 # Debian packages: to build and measure, and what only tests need.
 PACKAGES      := gcc make python3 mpich libmpich-dev openmpi-bin libopenmpi-dev libxen-dev uthash-dev iproute2 util-linux
@@ -193,13 +194,25 @@ asan: setup                     ## unit tests under AddressSanitizer and UBSan
 asan-run: $B/libxenemu.so $(UNIT)
 	@tests/run.py --build $B --kinds unit
 
+# The same floors under ThreadSanitizer, which needs its own free(): the tests of threads, without the memory hooks.
+TSAN := -fsanitize=thread -O1 -fno-omit-frame-pointer -Wno-tsan
+tsan: setup                     ## the threads' unit tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory B=$B/tsan SAN="$(TSAN)" UNIT_HOOK=$B/tsan/obj/nohook/memhook.o tsan-run
+tsan-run: $B/libxenemu.so $(filter-out %/memhook_threads,$(filter %_threads %_readers,$(UNIT)))
+	@TSAN_OPTIONS="halt_on_error=0 exitcode=66 second_deadlock_stack=1" \
+		tests/run.py --build $B --kinds unit --only '/(?!memhook).*_(threads|readers)$$'
+$B/obj/nohook/%.o: tests/unit/nohook/%.c
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(FLAGS) -c -o $@ $<
+
 compdb:                         ## compile_commands.json for editors
 	@$(MAKE) --no-print-directory clean-objects >/dev/null && bear -- $(MAKE) --no-print-directory all
 
 clean-objects:
 	@rm -rf $B/obj
 clean:                          ## remove what was built (images of the Xen lab stay)
-	rm -rf $B/obj $B/tests $B/asan $B/*.so
+	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/*.so
 
 help:                           ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
