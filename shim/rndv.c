@@ -372,7 +372,7 @@ void vmo_rndv_release(struct vmo_xfer *xfer)
 	pthread_mutex_lock(&e->lock);
 	if (state == VMO_XFER_PENDING || (state == VMO_XFER_REFUSED && xfer->refused)) {
 		xfer->next = e->draining;
-		e->draining = xfer;
+		__atomic_store_n(&e->draining, xfer, __ATOMIC_RELAXED);
 	} else {
 		recycle(xfer);
 	}
@@ -403,7 +403,7 @@ uint32_t vmo_rndv_reap(struct vmo_engine *e)
 			left++;
 			continue;
 		}
-		*link = xfer->next;
+		__atomic_store_n(link, xfer->next, __ATOMIC_RELAXED);
 		if (state == VMO_XFER_REFUSED && xfer->refused) {
 			xfer->next = refused;
 			refused = xfer;
