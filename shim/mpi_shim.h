@@ -243,7 +243,7 @@ struct vmo_op *vmo_op_find(MPI_Request handle);
 /* Nothing of the shim's is outstanding: a wait may go straight to MPI. */
 static inline bool vmo_idle(void)
 {
-	return !shim.recvs && !shim.sends && !shim.engine.draining && !shim.by_handle;
+	return !shim.recvs && !shim.sends && !__atomic_load_n(&shim.engine.draining, __ATOMIC_RELAXED) && !shim.by_handle;
 }
 /* The program waits for this op now. Inside. */
 void vmo_op_asked(struct vmo_op *op);
