@@ -41,9 +41,10 @@ LIBS  := $B/libvmonecopy.so $(MPIS:%=$B/libvmonecopy-%.so) $B/libxenemu.so
 UNIT  := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c)
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
-MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%))
+RANDOM   := $(MPIS:%=$B/tests/%/random)
+MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help setup setup-test conformance conformance-quick conformance-setup test test-programs unit demo xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects
+.PHONY: all help setup setup-test soak conformance conformance-quick conformance-setup test test-programs unit demo xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -73,6 +74,10 @@ $B/tests/$(1)/%: tools/bench/%.c $(wildcard tools/bench/*.h)
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -o $$@ $$<
+$B/tests/$(1)/random: $(wildcard tests/random/*.[ch])
+	@mkdir -p $$(@D)
+	$$(say) MPICC $$@
+	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -Wno-stringop-overflow -D_GNU_SOURCE -rdynamic -o $$@ $$(filter %.c,$$^) -ldl
 $B/tests/$(1)/%: tests/xen/%.c
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
@@ -164,6 +169,12 @@ conformance: conformance-setup  ## the MPICH test suite and ScaLAPACK's testers,
 	@tools/conformance/conformance --build $B $(CONFORMANCE)
 conformance-quick: conformance-setup ## a part of it (3 minutes)
 	@tools/conformance/conformance --build $B --quick $(CONFORMANCE)
+
+# One job runs all seeds of a block, so this is quick; every seed runs without the library and in two modes.
+SEEDS ?= 10000
+soak: setup                     ## SEEDS=10000 random MPI programs, with the library against without
+	@$(MAKE) --no-print-directory all $(RANDOM)
+	@tests/random/run.py --build $B --seeds 1-$(SEEDS) --rotate 2 --progress
 
 # Real Xen: two and three guests under QEMU, on an ordinary machine (tools/xenlab).
 XEN_TEST := $(foreach m,$(MPIS),$B/tests/$m/traffic $B/tests/$m/fortran) $B/tests/xen/grants
