@@ -10,7 +10,7 @@ static void give_status(MPI_Status *user, MPI_Status *own)
 		vmo_status_copy(user, own);
 }
 
-static int iprobe(int source, int tag, MPI_Comm comm, int *flag, MPI_Status *status)
+static int iprobe_inside(int source, int tag, MPI_Comm comm, int *flag, MPI_Status *status)
 {
 	MPI_Status own;
 
@@ -23,6 +23,14 @@ static int iprobe(int source, int tag, MPI_Comm comm, int *flag, MPI_Status *sta
 		return rc;
 	vmo_hold(comm, NULL, &own);
 	give_status(status, &own);
+	return rc;
+}
+
+static int iprobe(int source, int tag, MPI_Comm comm, int *flag, MPI_Status *status)
+{
+	vmo_probe_enter();
+	int rc = iprobe_inside(source, tag, comm, flag, status);
+	vmo_leave();
 	return rc;
 }
 
@@ -52,7 +60,7 @@ int vmo_Probe(int source, int tag, MPI_Comm comm, MPI_Status *status)
 	return rc;
 }
 
-static int improbe(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *message, MPI_Status *status)
+static int improbe_inside(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *message, MPI_Status *status)
 {
 	MPI_Status own;
 
@@ -65,6 +73,14 @@ static int improbe(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *m
 		return rc;
 	vmo_hold(comm, message, &own);
 	give_status(status, &own);
+	return rc;
+}
+
+static int improbe(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *message, MPI_Status *status)
+{
+	vmo_probe_enter();
+	int rc = improbe_inside(source, tag, comm, flag, message, status);
+	vmo_leave();
 	return rc;
 }
 
@@ -99,7 +115,7 @@ int vmo_Mprobe(int source, int tag, MPI_Comm comm, MPI_Message *message, MPI_Sta
 	vmo_count_call(Mprobe);
 	if (!shim.active)
 		return shim.mpi.Mprobe(source, tag, comm, message, status);
-	if (vmo_idle() && !shim.held)
+	if (vmo_idle() && !shim.held && !shim.multiple)
 		return mprobe_blocking(source, tag, comm, message, status);
 	while ((rc = improbe(source, tag, comm, &flag, message, status)) == MPI_SUCCESS && !flag) {
 		vmo_mpi_progress(NULL);

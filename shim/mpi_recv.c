@@ -34,11 +34,24 @@ static int native_recv(void *buf, MPI_Count count, MPI_Datatype type, int source
 	return vmo_unhush(&hush, comm, rc);
 }
 
+static int posted_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
+                       MPI_Status *status)
+{
+	MPI_Request request;
+	int error = source == MPI_PROC_NULL	/* MPICH's nonblocking one has a wrong status then */
+	          ? vmo_real_recv(buf, count, type, source, tag, comm, status)
+	          : vmo_irecv(buf, count, type, source, tag, comm, &request);
+
+	return error == MPI_SUCCESS && source != MPI_PROC_NULL ? vmo_wait_for(comm, &request, status) : error;
+}
+
 int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
 {
 	struct vmo_rx rx;
 	MPI_Status own;
 
+	if (vmo_unlikely(vmo_probes_race()))
+		return posted_recv(buf, count, type, source, tag, comm, status);
 	if (vmo_unlikely(shim.held != NULL)) {
 		struct vmo_held *held = vmo_held_take(comm, source, tag);
 		if (held)
@@ -47,10 +60,8 @@ int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
 	if (!vmo_rx_may_rts(&rx, buf, count, type, source, comm))
 		return native_recv(buf, count, type, source, tag, comm, status);
 	if (vmo_unlikely(!vmo_type_takes_rts(type))) {
-		MPI_Request request;
 		vmo_map_drop(rx.map);
-		int error = vmo_irecv(buf, count, type, source, tag, comm, &request);
-		return error == MPI_SUCCESS ? vmo_wait_for(comm, &request, status) : error;
+		return posted_recv(buf, count, type, source, tag, comm, status);
 	}
 	MPI_Status *st = status == MPI_STATUS_IGNORE ? &own : status;
 	int rc = native_recv(buf, count, type, source, tag, comm, st);
@@ -172,17 +183,22 @@ int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag
 {
 	struct vmo_rx rx;
 
-	if (vmo_unlikely(shim.held != NULL)) {
-		struct vmo_held *held = vmo_held_take(comm, source, tag);
-		if (held)
-			return vmo_held_irecv(held, buf, count, type, request);
-	}
-	if (!vmo_rx_may_rts(&rx, buf, count, type, source, comm))
-		return vmo_real_irecv(buf, count, type, source, tag, comm, request);
-	rx.landing = vmo_landing_for(&rx);
-	int rc = rx.landing ? vmo_real_irecv(rx.landing, rx.to.bytes, MPI_BYTE, source, tag, comm, request)
-	                    : vmo_real_irecv(buf, count, type, source, tag, comm, request);
-	if (rc == MPI_SUCCESS) {
+	rx.landing = NULL;
+	rx.map = NULL;
+	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+	if (may)
+		rx.landing = vmo_landing_for(&rx);
+	vmo_enter();		/* a probe of another thread comes before both steps or after (mpi_held.c) */
+	struct vmo_held *held = vmo_unlikely(shim.held != NULL) ? vmo_held_take(comm, source, tag) : NULL;
+	int rc = held ? MPI_SUCCESS
+	       : rx.landing ? vmo_real_irecv(rx.landing, rx.to.bytes, MPI_BYTE, source, tag, comm, request)
+	       : vmo_real_irecv(buf, count, type, source, tag, comm, request);
+	vmo_leave();
+	if (held)
+		rc = vmo_held_irecv(held, buf, count, type, request);
+	if (!may)
+		return rc;
+	if (rc == MPI_SUCCESS && !held) {
 		vmo_recv_track(&rx, *request, false);
 	} else {
 		vmo_landing_free(&rx);

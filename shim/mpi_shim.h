@@ -152,6 +152,7 @@ struct vmo_shim {
 	uint64_t patience_ns;
 	bool active;
 	bool sessions;			/* MPI_Session_init was called */
+	bool probes;			/* a probe was called, with `multiple` */
 	bool multiple;			/* MPI_THREAD_MULTIPLE */
 	pthread_mutex_t lock;
 	struct vmo_op *by_handle;	/* uthash */
@@ -363,6 +364,13 @@ int vmo_landing_deliver(struct vmo_rx *rx, const MPI_Status *status);
 void vmo_landing_free(struct vmo_rx *rx);
 
 /* mpi_held.c */
+/* A probe's look and all that it takes in are between this and vmo_leave. */
+void vmo_probe_enter(void);
+/* Another thread may probe: no receive may be posted outside vmo_enter. */
+static inline bool vmo_probes_race(void)
+{
+	return vmo_unlikely(__atomic_load_n(&shim.probes, __ATOMIC_RELAXED));
+}
 /*
  * If the message that a native probe found may be an RTS, receives it and holds it. `message`: a
  * matched one to receive by, or NULL. True: held; *status shows its real size.
