@@ -57,7 +57,7 @@ static char *by_type(const struct vmo_rx *rx)
 
 void vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type)
 {
-	if (vmo_likely(!(rx->landing = by_type(rx))))
+	if (rx->to.bytes < VMO_RTS_BYTES || vmo_likely(!(rx->landing = by_type(rx))))
 		return;
 	*buf = rx->landing;
 	*count = rx->to.bytes;

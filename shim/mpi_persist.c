@@ -24,7 +24,7 @@ static int track_init(struct vmo_rx *rx, bool may, int rc, int source, int tag, 
 int vmo_Recv_init(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
 {
 	struct vmo_rx rx;
-	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+	bool may = vmo_rx_may_held(&rx, buf, count, type, source, comm);
 	MPI_Count n = count;
 
 	vmo_count_call(Recv_init);
@@ -39,7 +39,7 @@ int vmo_Recv_init_c(void *buf, MPI_Count count, MPI_Datatype type, int source, i
                     MPI_Request *request)
 {
 	struct vmo_rx rx;
-	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+	bool may = vmo_rx_may_held(&rx, buf, count, type, source, comm);
 
 	vmo_count_call(Recv_init_c);
 	if (may)

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool vmo_rx_may_rts(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm)
+/* least: bytes that must fit. */
+static bool may_come(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm,
+                     MPI_Count least)
 {
-	if (!shim.active || source == MPI_PROC_NULL || !vmo_layout_of(count, type, &rx->to))
-		return false;
-	if (rx->to.bytes < VMO_RTS_BYTES)	/* no large message can be valid here (DESIGN 4) */
+	if (!shim.active || source == MPI_PROC_NULL || !vmo_layout_of(count, type, &rx->to) || rx->to.bytes < least)
 		return false;
 	rx->map = vmo_comm_map(comm);
 	if (!vmo_map_may_rts(rx->map, source) || !vmo_layout_examine(&rx->to)) {
@@ -21,6 +21,16 @@ bool vmo_rx_may_rts(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype 
 	rx->landing = NULL;
 	rx->comm = comm;
 	return true;
+}
+
+bool vmo_rx_may_rts(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm)
+{
+	return may_come(rx, buf, count, type, source, comm, VMO_RTS_BYTES);	/* no large message can be valid in less */
+}
+
+bool vmo_rx_may_held(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm)
+{
+	return may_come(rx, buf, count, type, source, comm, 0);
 }
 
 struct vmo_peer *vmo_rx_rts(struct vmo_rx *rx, const MPI_Status *status, void *rts)

@@ -286,6 +286,8 @@ void vmo_send_refused(struct vmo_xfer *xfer);
 /* mpi_pull.c */
 /* Fills rx (with a map reference) if a message for it may be an RTS. */
 bool vmo_rx_may_rts(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm);
+/* The same if a message for it may be held by then (mpi_held.c): of any size. */
+bool vmo_rx_may_held(struct vmo_rx *rx, void *buf, MPI_Count count, MPI_Datatype type, int source, MPI_Comm comm);
 /* Is what lies in the receive buffer an RTS? Then its bytes go to rts and the peer is returned. */
 struct vmo_peer *vmo_rx_rts(struct vmo_rx *rx, const MPI_Status *status, void *rts);
 /*
