@@ -3,7 +3,6 @@
 
 #include <sched.h>
 
-#define SPIN_TURNS 500
 #define SLEEP_AFTER_NS 1000000u
 
 static inline void relax(void)
@@ -17,7 +16,7 @@ static inline void relax(void)
 
 enum vmo_wait_advice vmo_wait_turn(struct vmo_wait *wait)
 {
-	if (vmo_likely(wait->turns < SPIN_TURNS)) {
+	if (vmo_likely(wait->turns < VMO_WAIT_SPINS)) {
 		wait->turns++;
 		relax();
 		return VMO_WAIT_SPUN;

@@ -11,12 +11,16 @@
 
 #include "vmo.h"
 
+#define VMO_WAIT_SPINS 500
+
 struct vmo_wait {
 	uint32_t turns;
 	uint64_t began_ns;	/* 0 until the waiter has spun for a while */
 };
 
 #define VMO_WAIT_INIT { 0, 0 }
+/* Where each turn costs a call of MPI's progress: yield after a few. */
+#define VMO_WAIT_COSTLY_INIT { VMO_WAIT_SPINS - 8, 0 }
 
 enum vmo_wait_advice { VMO_WAIT_SPUN, VMO_WAIT_YIELDED, VMO_WAIT_SLEEP };
 
