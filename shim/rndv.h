@@ -135,6 +135,14 @@ struct vmo_mapping;
 const char *vmo_rndv_peek(struct vmo_incoming *in, struct vmo_mapping **mapping);
 void vmo_rndv_unpeek(struct vmo_incoming *in, struct vmo_mapping *mapping);
 
+/*
+ * Where byte `at` of the message lies in the sender's pages, and how many are readable there in one piece (at least one;
+ * waits for a sender that is filling). 0: `at` is its end. -errno: cannot be mapped, nothing is lost; -EPIPE: the sender
+ * died. Give the mapping back before the transfer is finished.
+ */
+int64_t vmo_rndv_look(struct vmo_incoming *in, uint64_t at, const char **from, struct vmo_mapping **mapping);
+void vmo_rndv_unlook(struct vmo_incoming *in, struct vmo_mapping *mapping);
+
 void vmo_rndv_finish(struct vmo_incoming *in);
 void vmo_rndv_refuse(struct vmo_incoming *in);
 

@@ -191,6 +191,36 @@ void vmo_rndv_unpeek(struct vmo_incoming *in, struct vmo_mapping *mapping)
 	vmo_mapcache_put(in->peer->engine->cache, mapping);
 }
 
+static int64_t look_in(struct vmo_incoming *in, const struct vmo_extent *extent, uint64_t before, uint64_t at,
+                       const char **from, struct vmo_mapping **mapping)
+{
+	int64_t filled = wait_filled(in, at + 1);
+	uint64_t end = before + extent->bytes;
+
+	if (filled < 0)
+		return filled;
+	int rc = map_extent(in, extent, mapping, from);
+	if (rc)
+		return rc;
+	*from += at - before;
+	return (int64_t)(((uint64_t)filled < end ? (uint64_t)filled : end) - at);
+}
+
+int64_t vmo_rndv_look(struct vmo_incoming *in, uint64_t at, const char **from, struct vmo_mapping **mapping)
+{
+	uint64_t before = 0;
+
+	for (uint32_t i = 0; i < in->extents; before += in->extent[i++].bytes)
+		if (at < before + in->extent[i].bytes)
+			return look_in(in, &in->extent[i], before, at, from, mapping);
+	return 0;
+}
+
+void vmo_rndv_unlook(struct vmo_incoming *in, struct vmo_mapping *mapping)
+{
+	vmo_mapcache_put(in->peer->engine->cache, mapping);
+}
+
 /* The store that the sender polls, then the event if it sleeps (it looked again after asking). */
 static void answer(struct vmo_incoming *in, _Atomic uint64_t *word)
 {
