@@ -8,7 +8,7 @@
  * look for requests. Nothing tells it from others, so on communicators first seen after MPI_Session_init
  * this process sends nothing one-copy; what others send there it still receives either way.
  */
-#include "mpi_shim.h"
+#include "mpi_coll.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,11 @@ void vmo_map_drop(struct vmo_comm_map *map)
 
 static int forget(MPI_Comm comm, int keyval, void *value, void *extra)
 {
-	vmo_map_drop(value);
+	struct vmo_comm_map *map = value;
+
+	vmo_coll_free(map->coll);	/* now, although a pending receive may need the map for longer */
+	map->coll = NULL;
+	vmo_map_drop(map);
 	return MPI_SUCCESS;
 }
 
@@ -38,8 +42,10 @@ static struct vmo_comm_map *new_map(int size)
 
 static void set_peer(struct vmo_comm_map *map, int rank, int world_rank)
 {
-	if (world_rank < 0 || (uint32_t)world_rank >= shim.engine.ranks)
+	if (world_rank < 0 || (uint32_t)world_rank >= shim.engine.ranks) {
+		map->foreign = true;
 		return;
+	}
 	map->peer[rank] = &shim.engine.peer[world_rank];
 	map->any_on |= map->peer[rank]->on;
 }
@@ -78,8 +84,10 @@ static struct vmo_comm_map *compute(MPI_Comm comm)
 		return NULL;
 	struct vmo_comm_map *map = map_of_group(group);
 	shim.mpi.Group_free(&group);
-	if (map)
+	if (map) {
 		map->receives_only = __atomic_load_n(&shim.sessions, __ATOMIC_RELAXED);
+		map->inter = inter;
+	}
 	if (map && shim.mpi.Comm_set_attr(comm, shim.comm_keyval, map) != MPI_SUCCESS) {
 		vmo_map_drop(map);
 		map = NULL;
@@ -106,6 +114,11 @@ static struct vmo_comm_map *look_up(MPI_Comm comm)
 		vmo_leave();
 	}
 	return map;
+}
+
+struct vmo_comm_map *vmo_comm_known(MPI_Comm comm)
+{
+	return look_up(comm);
 }
 
 struct vmo_comm_map *vmo_comm_map(MPI_Comm comm)
@@ -159,6 +172,8 @@ void vmo_comm_cleanup(void)
 {
 	if (shim.comm_keyval != MPI_KEYVAL_INVALID)
 		shim.mpi.Comm_free_keyval(&shim.comm_keyval);
+	if (shim.world)
+		vmo_coll_free(shim.world->coll);
 	vmo_map_drop(shim.world);
 	shim.world = NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Start and end: meeting the peers in MPI_Init, taking everything back and reporting in MPI_Finalize. */
-#include "mpi_shim.h"
+#include "mpi_coll.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -53,10 +53,10 @@ static bool start_engine(int rank, int ranks)
 	                          alltoall, NULL);
 	if (rc)
 		vmo_warn("start-up failed: %s; every call goes to MPI itself", strerror(-rc));
-	if (rc || !shim.engine.peers_on)
-		return false;
-	vmo_comm_know();
-	return true;
+	if (shim.world && shim.engine.peer)
+		vmo_comm_know();
+	vmo_coll_setup(&config, !rc && config.enable);
+	return !rc && shim.engine.peers_on;
 }
 
 /* After MPI's own MPI_Init. Collective over MPI_COMM_WORLD; on all ranks or on none. */
@@ -78,6 +78,8 @@ static void begin(void)
 	shim.active = start_engine(rank, ranks);
 	if (!shim.active)
 		vmo_slots_fill(false);	/* straight to MPI from now on; Finalize is still told */
+	if (shim.coll.usable)
+		vmo_slots_collectives();
 	__atomic_store_n(&shim.host.slots[VMO_CALL_Finalize], (void *)vmo_Finalize, __ATOMIC_RELEASE);
 }
 
@@ -156,7 +158,7 @@ static void end(void)
 {
 	wait_for_all();
 	report();
-	shim.active = false;
+	shim.active = shim.coll.usable = false;
 	vmo_engine_leave(&shim.engine);
 	wait_for_all();		/* nobody maps anything of ours any more */
 	vmo_comm_cleanup();

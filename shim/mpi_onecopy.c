@@ -160,7 +160,7 @@ static bool out_of_patience(struct vmo_op *op)
 static bool detach(struct vmo_op *op)
 {
 	struct vmo_xfer *xfer = op->xfer;
-	bool locked = op->handle != MPI_REQUEST_NULL;
+	bool locked = op->handle != MPI_REQUEST_NULL || op->kept;
 
 	op->detaching = true;
 	if (locked)
@@ -195,7 +195,7 @@ static bool buffer_free(struct vmo_op *op, bool waited)
 		deliver_by_mpi(op);
 		return false;
 	}
-	if (state != VMO_XFER_PENDING || xfer->detached)
+	if (state != VMO_XFER_PENDING || (xfer->detached && !op->kept))
 		return true;
 	if (!waited)
 		return false;
@@ -215,7 +215,7 @@ static void finish_persistent(struct vmo_op *op)
 
 static void finish(struct vmo_op *op)
 {
-	bool tracked = op->handle != MPI_REQUEST_NULL || op->orphan;
+	bool tracked = op->handle != MPI_REQUEST_NULL || op->orphan || op->kept;
 
 	vmo_rndv_release(op->xfer);
 	op->xfer = NULL;
@@ -228,7 +228,8 @@ static void finish(struct vmo_op *op)
 		return;
 	vmo_op_untrack(op);
 	if (op->handle == MPI_REQUEST_NULL) {
-		vmo_op_free(op);
+		if (!op->kept)
+			vmo_op_free(op);
 		return;
 	}
 	MPI_Request handle = op->handle;	/* the op may go with it */

@@ -58,12 +58,22 @@ int vmo_real_load(const struct vmo_host *host)
 	return host->calls == sizeof pairs / sizeof pairs[0] ? 0 : -EPROTO;
 }
 
-void vmo_slots_fill(bool wrappers)
+static void fill_slots(size_t first, bool wrappers)
 {
-	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+	for (size_t i = first; i < sizeof pairs / sizeof pairs[0]; i++)
 		if (pairs[i].real && *pairs[i].real)
 			__atomic_store_n(&shim.host.slots[i], wrappers ? pairs[i].wrapper : *pairs[i].real,
 			                 __ATOMIC_RELEASE);
+}
+
+void vmo_slots_fill(bool wrappers)
+{
+	fill_slots(0, wrappers);
+}
+
+void vmo_slots_collectives(void)
+{
+	fill_slots(VMO_CALL_FIRST_COLLECTIVE, true);
 }
 
 int vmo_real_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
@@ -102,4 +112,14 @@ int vmo_real_imrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *
 		return shim.mpi.Imrecv_c(buf, count, type, message, request);
 #endif
 	return shim.mpi.Imrecv(buf, (int)count, type, message, request);
+}
+
+int vmo_real_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                   MPI_Request *request)
+{
+#if MPI_VERSION >= 4
+	if (count > INT_MAX)
+		return shim.mpi.Isend_c(buf, count, type, dest, tag, comm, request);
+#endif
+	return shim.mpi.Isend(buf, (int)count, type, dest, tag, comm, request);
 }

@@ -161,6 +161,14 @@ int vmo_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int
 	return error;
 }
 
+int vmo_send_begin(struct vmo_op *op, struct vmo_peer *peer, const void *buf, const struct vmo_layout *from, int dest,
+                   int tag, MPI_Comm comm, int *error)
+{
+	struct going g = { .peer = peer, .from = *from };
+
+	return begin(op, buf, &g, dest, tag, comm, 'S', error);
+}
+
 int vmo_Send(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
 {
 	vmo_count_call(Send);

@@ -15,6 +15,7 @@
  *   mpi_wait.c, mpi_waitany.c, mpi_batch.c completion     mpi_request.c  other calls on one request
  *   mpi_sendrecv.c the combined calls
  *   mpi_isendrecv.c MPI_Isendrecv                         mpi_error.c  where an error is raised
+ *   mpi_coll.h   collectives: a room of its own
  *
  * REQUESTS
  *   A receive keeps its native handle, posted into the user's buffer. Where an RTS may come, an op
@@ -87,6 +88,9 @@ struct vmo_comm_map {
 	int size;
 	bool any_on;
 	bool receives_only;		/* perhaps a session's: nothing is sent one-copy */
+	bool inter;			/* of an intercommunicator */
+	bool foreign;			/* some rank is not of this MPI_COMM_WORLD */
+	struct vmo_coll *coll;		/* mpi_coll.h; NULL: no large collective yet */
 	struct vmo_peer *peer[];	/* NULL: not of this MPI_COMM_WORLD */
 };
 
@@ -136,6 +140,7 @@ struct vmo_op {
 	bool detaching;			/* a thread does that right now */
 	bool aside;			/* a persistent send under way here, inactive for MPI */
 	struct vmo_peer *peer;		/* a persistent send's */
+	bool kept;			/* without a handle, its owner's to free; complete when it was pulled, not sooner */
 	uint64_t asked_ns;		/* since when the user waits; 0: not yet */
 	struct vmo_pair *pair;		/* MPI_Isendrecv's request, while its halves are under way */
 };
@@ -163,6 +168,10 @@ struct vmo_shim {
 	struct vmo_pair *pairs;
 	struct vmo_comm_map *world;
 	int comm_keyval, type_keyval;
+	struct {			/* collectives (mpi_coll.h); the same on all ranks */
+		bool usable;
+		MPI_Count pair, alltoall, gather, bcast, reduce;	/* thresholds, bytes */
+	} coll;
 };
 
 extern struct vmo_shim shim;
@@ -182,12 +191,16 @@ static inline void vmo_leave(void)
 /* mpi_real.c */
 int vmo_real_load(const struct vmo_host *host);
 void vmo_slots_fill(bool wrappers);
+/* The collectives' wrappers alone: a rank with no peer of its own takes part in others' collectives. */
+void vmo_slots_collectives(void);
 int vmo_real_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
                    MPI_Request *request);
 int vmo_real_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
                   MPI_Status *status);
 int vmo_real_mrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *message, MPI_Status *status);
 int vmo_real_imrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *message, MPI_Request *request);
+int vmo_real_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+                   MPI_Request *request);
 
 /* mpi_comm.c */
 /* Before the peers are met, because a rank that fails here must not agree; and after. */
@@ -197,6 +210,8 @@ void vmo_comm_cleanup(void);
 /* The communicator's map with a reference for the caller, or NULL (then the call is MPI's alone). */
 struct vmo_comm_map *vmo_comm_map(MPI_Comm comm);
 void vmo_map_drop(struct vmo_comm_map *map);
+/* The same without a reference: good while the communicator is. */
+struct vmo_comm_map *vmo_comm_known(MPI_Comm comm);
 /* The peer behind a destination, one that is off and says why, or NULL: MPI itself shall say what is wrong. */
 struct vmo_peer *vmo_comm_peer(MPI_Comm comm, int rank);
 /* May a message from this source (or MPI_ANY_SOURCE) be an RTS? */
@@ -218,6 +233,7 @@ bool vmo_layout_source(const void *buf, const struct vmo_layout *layout, struct 
 struct vmo_sink vmo_layout_sink(void *buf, const struct vmo_layout *layout);
 /* NULL: as vmo_layout_examine. Borrowed. */
 struct vmo_type *vmo_type_of(MPI_Datatype type);
+bool vmo_type_contiguous(MPI_Datatype type);
 struct vmo_type *vmo_type_hold(struct vmo_type *type);
 void vmo_type_drop(struct vmo_type *type);
 /* May an RTS be received into this type as it is? Else by a landing (mpi_landing.c). */
@@ -280,6 +296,12 @@ bool vmo_send_is_large(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm co
                        MPI_Count *bytes);
 /* Counts a large message that MPI sends for this reason. */
 void vmo_send_count_native(MPI_Count count, MPI_Datatype type, int dest, MPI_Comm comm, enum vmo_reason reason);
+/*
+ * Offers a message to a peer that is on and sends its RTS in standard mode; progress does the rest once the caller has
+ * tracked the op. 0 or -errno: falls through, counted; *error: MPI's word on the RTS (then op->xfer is NULL).
+ */
+int vmo_send_begin(struct vmo_op *op, struct vmo_peer *peer, const void *buf, const struct vmo_layout *from, int dest,
+                   int tag, MPI_Comm comm, int *error);
 /* For rndv's draining transfers that were refused. */
 void vmo_send_refused(struct vmo_xfer *xfer);
 

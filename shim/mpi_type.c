@@ -139,6 +139,13 @@ static bool valid(MPI_Datatype type)
 	return type != MPI_DATATYPE_NULL && shim.mpi.Pack_size(1, type, shim.private_comm, &bytes) == MPI_SUCCESS;
 }
 
+bool vmo_type_contiguous(MPI_Datatype type)
+{
+	const struct vmo_type *t = vmo_type_of(type);
+
+	return t && t->contiguous;
+}
+
 bool vmo_type_takes_rts(MPI_Datatype type)
 {
 	const struct vmo_type *t = vmo_type_of(type);

@@ -137,7 +137,7 @@ void vmo_rndv_unpeek(struct vmo_incoming *in, struct vmo_mapping *mapping);
 
 /*
  * Where byte `at` of the message lies in the sender's pages, and how many are readable there in one piece (at least one;
- * waits for a sender that is filling). 0: `at` is its end. -errno: cannot be mapped, nothing is lost; -EPIPE: the sender
+ * waits for a sender that is filling). 0: `at` is its end. -errno: cannot be mapped, or has gaps; nothing is lost; -EPIPE: the sender
  * died. Give the mapping back before the transfer is finished.
  */
 int64_t vmo_rndv_look(struct vmo_incoming *in, uint64_t at, const char **from, struct vmo_mapping **mapping);

@@ -210,6 +210,8 @@ int64_t vmo_rndv_look(struct vmo_incoming *in, uint64_t at, const char **from, s
 {
 	uint64_t before = 0;
 
+	if (in->strips)
+		return -ENOTSUP;	/* its bytes have gaps between them */
 	for (uint32_t i = 0; i < in->extents; before += in->extent[i++].bytes)
 		if (at < before + in->extent[i].bytes)
 			return look_in(in, &in->extent[i], before, at, from, mapping);

@@ -30,7 +30,8 @@ enum vmo_call {
 #define X(name) VMO_CALL_##name,
 #include "calls.def"
 #undef X
-	VMO_CALLS
+	VMO_CALLS,
+	VMO_CALL_FIRST_COLLECTIVE = VMO_CALL_Bcast	/* the rest of calls.def are collectives */
 };
 
 struct vmo_stats {

@@ -12,6 +12,7 @@
  *   6  entry_<cpu>.S bind.c            exported MPI_X = PMPI_X; which MPI is this process's?
  *      memhook.c threadhook.c          exported free, munmap, ...: when do pages change hands? threads?
  *   5  mpi_*.c mpi_shim.h              the MPI calls; compiled once per MPI flavour
+ *      mpi_coll.h mpi_coll_*.c         collectives, made of the same transfers
  *   4  wire.h channel rndv peer        the protocol: shared pages, one transfer, who is co-resident
  *      progress                        how to wait
  *   3  pool substitute mapcache        who is granted, what is mapped, and when it ends
