@@ -101,6 +101,12 @@ $B/libxenemu.so: $(EMU_OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(@F) -o $@ $(EMU_OBJ) -lpthread
 
+# Not the library's: for comparisons with more ranks than cores.
+$B/libyield.so: tools/ab/yield.c
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
 $B/obj/core/%.o: shim/%.c
 	@mkdir -p $(@D)
 	$(say) CC $<
@@ -189,12 +195,12 @@ xenlab: xen-setup               ## fetch and build the images of the Xen lab
 xen-test: xenlab                ## tests on real Xen (about 8 minutes)
 	@$(MAKE) --no-print-directory xen-test-programs
 	@tests/xen/run.py --build $B
-xen-test-programs: all $(UNIT) $(MPI_TEST) $(XEN_TEST)
+xen-test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so $(XEN_TEST)
 xen-demo: xenlab                ## A/B table on real Xen: netfront TCP against one copy (about 7 minutes)
 	@$(MAKE) --no-print-directory all $(MPIS:%=$B/tests/%/vmobench)
 	@tools/vmonecopy ab --path xen --build $B --json $B/xen-demo.json
 
-test-programs: all $(UNIT) $(MPI_TEST)
+test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so
 unit: all $(UNIT)               ## unit tests alone
 	@tests/run.py --build $B --kinds unit
 

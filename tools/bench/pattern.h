@@ -63,7 +63,7 @@ static int spots(size_t bytes, uint64_t number, size_t *place)
 	return n;
 }
 
-static void stamp_words(char *buffer, size_t bytes, uint64_t number, int from)
+__attribute__((unused)) static void stamp_words(char *buffer, size_t bytes, uint64_t number, int from)
 {
 	size_t place[MAX_SPOTS + 2];
 	uint64_t tag = tag_of(number, bytes, from);
