@@ -44,7 +44,7 @@ MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 RANDOM   := $(MPIS:%=$B/tests/%/random)
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help setup setup-test soak conformance conformance-quick conformance-setup test test-programs unit demo xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects
+.PHONY: all help setup setup-test soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -160,6 +160,10 @@ setup-test: setup               ## install what the tests need too
 demo: setup                     ## A/B table: TCP against one-copy, on emulated Xen (2 to 5 minutes)
 	@$(MAKE) --no-print-directory all $B/tests/mpich/vmobench $B/tests/openmpi/vmobench
 	@tools/vmonecopy ab --build $B --json $B/demo.json
+
+demo-collectives: setup         ## the same of collectives and two kernels, 2 and 4 ranks (10 to 15 minutes)
+	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,vmobench vmocoll vmokernel,$B/tests/$m/$p))
+	@tools/vmonecopy ab --collectives --build $B --json $B/demo-collectives.json
 
 test: setup-test                ## build and run all tests that need no hypervisor
 	@$(MAKE) --no-print-directory test-programs

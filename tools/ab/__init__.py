@@ -7,6 +7,7 @@
     guests.py   or two guests of a real Xen: all jobs in one boot (guests.sh), judged afterwards
     measure.py  the interleaved runs, their retries, the samples
     jobs.py     one process with a time limit, and nothing left of it
+    collectives.py  collectives and kernels at 2 and 4 ranks
     report.py   medians, table, JSON
     machine.py  the conditions that every figure needs
     agent.sh    "ssh" into a namespace

@@ -16,7 +16,7 @@ import os
 import sys
 import time
 
-from . import CannotRun, WrongResult, guests, jobs, machine, measure, modes, paths, report
+from . import CannotRun, WrongResult, collectives, guests, jobs, machine, measure, modes, paths, report
 
 SUMMARY = "measure a program with and without the library, side by side"
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -41,6 +41,11 @@ def add_options(parser):
     add("--path", choices=("auto", "veth", "loopback", "xen"), default="auto",
         help="between the ranks: network namespaces joined by a veth pair (root), loopback, or two guests of a real "
              "Xen on an emulated CPU (tools/xenlab; 5 to 7 minutes; has defaults of its own)")
+    add("--collectives", action="store_true",
+        help=f"collectives and two kernels at 2 and 4 ranks in 2 domains instead, modes tcp and onecopy "
+             f"(sizes {collectives.SIZES}; about 10 minutes)")
+    add("--tests", metavar="NAMES", help="with --collectives: which, by comma: "
+        + ", ".join(collectives.COLLECTIVES + collectives.KERNELS))
     add("--stamp", choices=("words", "whole"), default="words",
         help="what the sender rewrites before each message: some words of each page range, or all of it")
     add("--stream-recv", choices=("distinct", "same"), default="distinct",
@@ -64,7 +69,7 @@ def parse_size(text):
 
 def settle(options):
     """Fill in defaults, which --quick changes, and look at what was given."""
-    usual = XEN if options.path == "xen" else USUAL
+    usual = XEN if options.path == "xen" else {**USUAL, "sizes": collectives.SIZES} if options.collectives else USUAL
     for name, value in ({**usual, **QUICK} if options.quick else usual).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -78,6 +83,8 @@ def settle(options):
 def chosen_modes(options):
     """Mode objects, in the order of modes.MODES. Guests share no memory but by grants: no mode shm there."""
     there = [mode for mode in modes.MODES if options.path != "xen" or mode.apart or not mode.mpi]
+    if options.collectives:
+        there = [mode for mode in there if mode.name in collectives.MODES]
     names = options.modes.split(",") if options.modes else [mode.name for mode in there]
     unknown = set(names) - {mode.name for mode in there}
     if unknown:
@@ -169,6 +176,8 @@ def run(options):
     mpis = modes.find_mpis(options.mpi.split(",") if options.mpi else ())
     for mpi in mpis:
         modes.bench_command(options.build, mpi.name, ())
+    if options.collectives and (options.path == "xen" or options.modes):
+        raise CannotRun("--collectives: not with --path xen, and always in both its modes")
     jobs.catch_signals()
     if options.path == "xen":
         compare_on_xen(options, mpis, chosen, threshold, proof_size)
@@ -178,7 +187,10 @@ def run(options):
         stack.push(path)
         if remark:
             print(f"vmonecopy: {remark}", file=sys.stderr)
-        compare(options, path, mpis, chosen, threshold, proof_size)
+        if options.collectives:
+            collectives.compare(options, path, mpis, chosen, threshold)
+        else:
+            compare(options, path, mpis, chosen, threshold, proof_size)
 
 
 def main(options):

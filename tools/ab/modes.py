@@ -45,14 +45,14 @@ class Mpi:
     version: str
     dialect: "Hydra | OpenRte" = field(repr=False)
 
-    def command(self, mode, path, rank_environment, program):
-        """Command line that starts two ranks of program in this mode."""
-        words = [self.mpirun, *self.dialect.words(mode, path), *self.dialect.exports(rank_environment), *program]
+    def command(self, mode, path, rank_environment, program, ranks=2):
+        """Command line that starts so many ranks of program in this mode, at the two ends in turn."""
+        words = [self.mpirun, *self.dialect.words(mode, path, ranks), *self.dialect.exports(rank_environment), *program]
         return path.enter(words)
 
-    def environment(self, mode, path):
+    def environment(self, mode, path, ranks=2):
         """What this MPI reads from the environment in this mode."""
-        return self.dialect.environment(mode, path)
+        return self.dialect.environment(mode, path, ranks)
 
 
 class Hydra:
@@ -67,9 +67,9 @@ class Hydra:
         return f"MPICH {lines[0]} (hydra)" if lines else None
 
     @staticmethod
-    def words(mode, path):
+    def words(mode, path, ranks):
         """Launcher options."""
-        words = ["-n", "2", "-iface", path.device if mode.apart else "lo"]
+        words = ["-n", str(ranks), "-iface", path.device if mode.apart else "lo"]
         if mode.apart and path.agent:
             words += ["-launcher", "ssh", "-launcher-exec", path.agent, "-hosts", ",".join(path.hosts), "-ppn", "1"]
         return words
@@ -80,8 +80,10 @@ class Hydra:
         return [word for name, value in environment.items() for word in ("-genv", name, value)]
 
     @staticmethod
-    def environment(mode, path):
-        """NOLOCAL alone is not enough: UCX would still choose shared memory."""
+    def environment(mode, path, ranks):
+        """NOLOCAL alone is not enough: UCX would still choose shared memory. Each end has its own (agent.sh: IPC)."""
+        if mode.apart and ranks > 2 and path.agent:
+            return {"UCX_TLS": "tcp,self,sysv", "UCX_NET_DEVICES": path.device}
         if mode.apart:
             return {"MPIR_CVAR_NOLOCAL": "1", "UCX_TLS": "tcp,self", "UCX_NET_DEVICES": path.device}
         return {}
@@ -99,17 +101,20 @@ class OpenRte:
         return f"Open MPI {first.split()[-1]}" if "Open" in first else None
 
     @staticmethod
-    def words(mode, path):
+    def words(mode, path, ranks):
         """Launcher options. Binding would put both "hosts" on core 0; the bench pins its ranks itself."""
         network = path.network if mode.apart else "lo"
-        words = ["-np", "2", "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "oob_tcp_if_include", network,
-                 "--mca", "btl", "self,tcp" if mode.apart else "self,vader"]
+        within = "self,vader,tcp" if path.agent and ranks > 2 else "self,tcp"
+        words = ["-np", str(ranks), "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "oob_tcp_if_include", network,
+                 "--mca", "btl", within if mode.apart else "self,vader"]
         if mode.apart:
             words += ["--mca", "btl_tcp_if_include", network]
         if mode.apart and path.agent:
-            words += ["--mca", "plm_rsh_agent", path.agent, "--host", ",".join(f"{host}:1" for host in path.hosts)]
+            slots = ranks // 2
+            words += ["--mca", "plm_rsh_agent", path.agent, "--host", ",".join(f"{host}:{slots}" for host in path.hosts),
+                      "--map-by", "node"]
         else:
-            words += ["--host", "localhost:2"]
+            words += ["--host", f"localhost:{ranks}"]
         return words
 
     @staticmethod
@@ -118,9 +123,10 @@ class OpenRte:
         return [word for name, value in environment.items() for word in ("-x", f"{name}={value}")]
 
     @staticmethod
-    def environment(_mode, _path):
-        """Root is refused otherwise; it gets no more than it has."""
-        return {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    def environment(_mode, _path, ranks):
+        """Root is refused otherwise; it gets no more than it has. More ranks than cores: it yields while it waits."""
+        crowded = {"OMPI_MCA_mpi_yield_when_idle": "1"} if ranks > len(os.sched_getaffinity(0)) else {}
+        return {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", **crowded}
 
 
 DIALECTS = {"mpich": (Hydra, "-info"), "openmpi": (OpenRte, "--version")}
