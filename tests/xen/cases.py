@@ -69,4 +69,17 @@ CASES = (
          ("pulled_messages == 32", "onecopy_messages > 0", "staged_messages >= 8"), (PATIENT, AT_ONCE), guests=3),
     Case("three-guests-exchange", "./traffic.MPI sizes=600000 count=6", ("pulled_messages == 24",), (PATIENT,), guests=3,
          mpis=("mpich",)),
+    # Collectives; the programs of tests/mpi, with fewer calls.
+    Case("alltoall", "./coll_alltoall.MPI 24", ("pulled_messages > 0", "fell_through_bytes == 0"), (PATIENT, AT_ONCE),
+         says="ok", timeout=100),
+    Case("gather", "./coll_gather.MPI 40", ("pulled_messages > 0", "fell_through_bytes == 0"), (PATIENT, AT_ONCE),
+         says="ok", timeout=100),
+    Case("reduce", "./coll_reduce.MPI 40", ("operand_bytes > 0", "fell_through_bytes == 0"), (PATIENT, AT_ONCE),
+         says="ok", timeout=100),
+    Case("reduce-grant-copy", "./coll_reduce.MPI 20", ("grant_copy_bytes > 0", "operand_bytes == 0"),
+         ("VMONECOPY_MAP_BUDGET=0", PATIENT), says="ok", timeout=100, mpis=("mpich",)),
+    Case("collectives-two-a-guest", "./coll_gather.MPI 20", ("pulled_messages > 0", "fell_through_same_vm > 0"), (PATIENT,),
+         says="ok", timeout=150, per_guest=2, mpis=("mpich",)),
+    Case("collectives-three-guests", "./coll_reduce.MPI 20", ("operand_bytes > 0",), (PATIENT, AT_ONCE), says="ok",
+         timeout=150, guests=3, mpis=("mpich",)),
 )
