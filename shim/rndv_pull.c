@@ -199,7 +199,7 @@ static int64_t look_in(struct vmo_incoming *in, const struct vmo_extent *extent,
 
 	if (filled < 0)
 		return filled;
-	int rc = map_extent(in, extent, mapping, from);
+	int rc = vmo_rndv_map(in, extent, mapping, from);
 	if (rc)
 		return rc;
 	*from += at - before;
