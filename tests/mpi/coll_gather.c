@@ -13,6 +13,7 @@
  * RUN: np=3 VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 expect="refusals [1-9]"
  * RUN: np=3 VMONECOPY_THRESHOLD=64 VMONECOPY_PATIENCE_US=0
  * RUN: np=3 XENEMU_LIMIT=100 expect="fell_through.no_pool [1-9]"
+ * RUN: np=3 VMONECOPY_GATHER=512 VMONECOPY_BCAST=512 expect="pulled_messages (3[3-9]|[4-9][0-9])[0-9]"
  * RUN: np=2 VMONECOPY_COLLECTIVES=0
  */
 #include "coll.h"
