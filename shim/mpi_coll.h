@@ -4,7 +4,7 @@
  *
  *   mpi_coll_comm.c     what a communicator's ranks agree upon: who is where, the private communicator
  *   mpi_coll_exchange.c pieces to and from many ranks at once: records, pulls, the rest by MPI
- *   mpi_coll_later.c    nonblocking and persistent ones: MPI's, counted
+ *   mpi_coll_later.c    nonblocking ones: MPI's, counted; mpi_coll_init.c: persistent ones likewise
  *   mpi_coll_alltoall.c Alltoall, Alltoallv, Alltoallw
  *   mpi_coll_gather.c   Gather, Gatherv, Scatter, Scatterv, Allgather, Allgatherv
  *   mpi_coll_bcast.c    Bcast
