@@ -93,6 +93,7 @@ struct vmo_coll {
 	struct vmo_coll_v { uint32_t calls, agree_at; bool large; uint64_t largest; } v[3];
 	/* Bcast by MPI among the ranks that the root is not on with; by the lowest root with the same such ranks */
 	struct vmo_coll_rest { bool known; MPI_Comm comm; } *rest;	/* [size] */
+	MPI_Count least;		/* bytes of a piece from which on it goes by record: of this call, the same on all ranks */
 	/* two exchanges: the second may begin while others still take the pieces of the first */
 	int round;			/* 0, 1: which one is being filled */
 	struct vmo_coll_in *in;		/* [2][size], by source */

@@ -179,7 +179,9 @@ struct vmo_coll *vmo_coll_for(MPI_Comm comm, MPI_Count bytes, MPI_Count threshol
 	struct vmo_coll *coll = state_of(comm, map, &reason);
 	if (!coll) {
 		count_native(to_all && map && !map->inter ? mine * (map->size - 1) : mine, reason);
+		return NULL;
 	}
+	coll->least = threshold < shim.coll.pair ? threshold : shim.coll.pair;
 	return coll;
 }
 
@@ -204,8 +206,10 @@ struct vmo_coll *vmo_coll_for_v(MPI_Comm comm, struct vmo_comm_map *map, enum vm
 	enum vmo_reason reason;
 	struct vmo_coll *coll = state_of(comm, map, &reason);
 
-	if (coll && v_large(coll, &coll->v[kind], largest))
+	if (coll && v_large(coll, &coll->v[kind], largest)) {
+		coll->least = shim.coll.pair;
 		return coll;
+	}
 	if (largest >= shim.coll.pair)
 		count_native(mine, coll ? VMO_R_not_agreed : reason);
 	return NULL;

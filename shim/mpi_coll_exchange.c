@@ -20,9 +20,9 @@ void vmo_coll_note(struct vmo_coll *coll, int error)
 }
 
 /* Both ends know the bytes, and whether the pair is on. */
-static bool by_record(const struct vmo_peer *peer, MPI_Count bytes)
+static bool by_record(const struct vmo_coll *coll, const struct vmo_peer *peer, MPI_Count bytes)
 {
-	return peer->on && bytes >= shim.coll.pair && bytes <= INT_MAX;
+	return peer->on && bytes >= coll->least && bytes <= INT_MAX;
 }
 
 /* What belongs to the exchange begun last. */
@@ -70,7 +70,7 @@ static void receive(struct vmo_coll *coll, int source, void *buf, MPI_Count coun
 	}
 	if (!in->rx.to.bytes)
 		return;
-	in->peer = by_record(coll->map->peer[source], in->rx.to.bytes) ? coll->map->peer[source] : NULL;
+	in->peer = by_record(coll, coll->map->peer[source], in->rx.to.bytes) ? coll->map->peer[source] : NULL;
 	in->used = true;
 	in->hold = hold;
 	in->offered = false;
@@ -132,12 +132,12 @@ void vmo_coll_send(struct vmo_coll *coll, int target, const void *buf, MPI_Count
 	}
 	if (!from.bytes)
 		return;
-	if (by_record(peer, from.bytes)) {
+	if (by_record(coll, peer, from.bytes)) {
 		if (offer(coll, target, peer, buf, &from))
 			return;
 		vmo_coll_note(coll, shim.mpi.Isend(NULL, 0, MPI_BYTE, target, VMO_COLL_RECORD, coll->comm,
 		                                   request_of(coll, RECORD_OUT, target)));
-	} else if (from.bytes >= shim.coll.pair) {
+	} else if (from.bytes >= coll->least) {
 		vmo_fall_through(peer->on ? VMO_R_too_long : peer->reason, (uint64_t)from.bytes);
 	}
 	vmo_coll_note(coll, vmo_real_isend(buf, count, type, target, VMO_COLL_DATA, coll->comm,
