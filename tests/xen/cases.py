@@ -70,7 +70,7 @@ CASES = (
     Case("three-guests-exchange", "./traffic.MPI sizes=600000 count=6", ("pulled_messages == 24",), (PATIENT,), guests=3,
          mpis=("mpich",)),
     # Collectives; the programs of tests/mpi, with fewer calls.
-    Case("alltoall", "./coll_alltoall.MPI 24", ("pulled_messages > 0", "fell_through_bytes == 0"), (PATIENT, AT_ONCE),
+    Case("alltoall", "./coll_alltoall.MPI 24", ("pulled_messages > 0", "fell_through_no_pool == 0", "refusals == 0"), (PATIENT, AT_ONCE),
          says="ok", timeout=100),
     Case("gather", "./coll_gather.MPI 40", ("pulled_messages > 0", "fell_through_bytes == 0"), (PATIENT, AT_ONCE),
          says="ok", timeout=100),
