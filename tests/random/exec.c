@@ -66,9 +66,26 @@ static void check_all_ended(struct exec *x)
 		fail("the generator's plan left something pending");
 }
 
+static struct exec *running;
+
+/* For a plan that hangs: the messages whose sends and receives this rank has begun and not completed. */
+static int say_pending(char *text, size_t room)
+{
+	struct side *list[MOST_PENDING];
+	int k = exec_pending(running, list, -1), n = snprintf(text, room, "random:   rank %d's pending:", running->rank);
+
+	for (int i = 0; i < k && n < (int)room - 40; i++)
+		n += snprintf(text + n, room - (size_t)n, " %s%d", list[i]->kind == SIDE_SEND ? "send of " :
+		              list[i]->kind == SIDE_RECV ? "receive of " : "collective, ends in ",
+		              list[i]->m ? list[i]->m->id : list[i]->end);
+	return n + snprintf(text + n, room - (size_t)n, "\n");
+}
+
 void exec_plan(struct exec *x, struct plan *plan, int rank)
 {
 	memset(x, 0, sizeof *x);
+	running = x;
+	where.pending = say_pending;
 	x->plan = plan;
 	x->rank = rank;
 	x->rnd = rnd_for(plan->seed, 500 + (uint64_t)rank, 2);

@@ -48,10 +48,11 @@ void fail(const char *format, ...)
 
 static void too_late(int sig)
 {
-	char text[1200];
+	char text[1500];
 	int n = say_where(text, 600, "HANGS");
 	ssize_t done;
 
+	n += where.pending ? where.pending(text + n, 300) : 0;
 	n += say_how(text + n, 500);
 	done = write(2, text, (size_t)n);
 	sleep(done > 0 ? 2 : 1);	/* the others say where they are, too */

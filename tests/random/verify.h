@@ -22,6 +22,7 @@ struct where {
 	const char *act;		/* the MPI call that it is in */
 	bool verbose;
 	bool spoil;			/* a byte of each message of this seed, to see that it is noticed */
+	int (*pending)(char *text, size_t room);	/* says what is under way; or NULL */
 	const char *reproduce;		/* the command to run, without the seed; or NULL */
 };
 extern struct where where;
