@@ -189,6 +189,25 @@ static void token(struct exec *x, const struct event *e)
 		fail("a token says %d, not %d", word, e->msg);
 }
 
+/* A message is found and left where it is; it may be an earlier one with its tag. */
+static void peek(struct exec *x, const struct event *e)
+{
+	const struct msg *m = &x->plan->msg[e->msg];
+	struct comm *c = comm_now(m->comm);
+	MPI_Status status;
+	int flag = 0, source = c->rank_of[e->from];
+
+	if (e->to != x->rank)
+		return;
+	if (rnd_chance(&x->rnd, 50))
+		DO(MPI_Probe(source, m->tag, c->handle, &status));
+	else
+		for (; !flag; sched_yield())
+			DO(MPI_Iprobe(source, m->tag, c->handle, &flag, &status));
+	if (status.MPI_SOURCE != source || status.MPI_TAG != m->tag)
+		fail("a probe says source %d, tag %d, not %d, %d", status.MPI_SOURCE, status.MPI_TAG, source, m->tag);
+}
+
 static void allreduce(const struct comm *c)
 {
 	long sum = -1, mine = where.rank + 1;
@@ -248,6 +267,9 @@ void exec_act(struct exec *x, int step)
 	switch (e->kind) {
 	case E_TOKEN:
 		token(x, e);
+		break;
+	case E_PEEK:
+		peek(x, e);
 		break;
 	case E_BARRIER:
 		DO(MPI_Barrier(c->handle));

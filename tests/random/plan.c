@@ -310,7 +310,7 @@ void plan_keep(struct plan *plan, int first, int last)
 	for (int s = 0; s < plan->steps; s++) {
 		struct event *e = &plan->event[s];
 		bool tied = e->kind == E_COMM_MAKE || e->kind == E_COMM_FREE;
-		if (e->kind == E_TOKEN ? plan->msg[e->msg].dropped : !tied && (s < first || s > last))
+		if (e->kind == E_TOKEN || e->kind == E_PEEK ? plan->msg[e->msg].dropped : !tied && (s < first || s > last))
 			e->kind = E_NONE;
 	}
 }

@@ -98,14 +98,14 @@ struct msg {
 };
 
 enum event_kind {
-	E_NONE, E_TOKEN, E_BARRIER, E_ALLREDUCE, E_BCAST, E_ALLTOALL, E_COMM_MAKE, E_COMM_FREE, E_IBARRIER
+	E_NONE, E_TOKEN, E_BARRIER, E_ALLREDUCE, E_BCAST, E_ALLTOALL, E_COMM_MAKE, E_COMM_FREE, E_IBARRIER, E_PEEK
 };
 
 enum make_way { MAKE_DUP, MAKE_IDUP, MAKE_REVERSED, MAKE_INTER_DUP, MAKE_WAYS };
 
 struct event {
 	enum event_kind kind;
-	int from, to, msg;		/* a token's; from: a broadcast's root too */
+	int from, to, msg;		/* a token's, and a message that `to` probes for; from: a broadcast's root too */
 	enum comm_id comm;
 	enum make_way make;
 	long bytes;			/* of a collective */

@@ -43,6 +43,9 @@ static void print_event(const struct event *e, int step, FILE *out)
 	case E_TOKEN:
 		fprintf(out, "%4d  token %d -> %d for message %d\n", step, e->from, e->to, e->msg);
 		break;
+	case E_PEEK:
+		fprintf(out, "%4d  %d probes for message %d\n", step, e->to, e->msg);
+		break;
 	case E_BARRIER:
 		fprintf(out, "%4d  barrier on %s\n", step, comm_name[e->comm]);
 		break;
