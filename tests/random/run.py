@@ -111,8 +111,9 @@ def run_job(options, mpi, mode, ranks, first, last):
     command += ["--break", options.break_seed] if options.break_seed else []
     command += ["--verbose"] if options.verbose else []
     began = time.monotonic()
+    errors = tempfile.TemporaryFile()  # apart: a line of the one may not be torn by the other's
     process = subprocess.Popen(command, env=clean_environment(scratch), stdin=subprocess.DEVNULL, cwd=ROOT,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                               stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
     try:
         output = process.communicate(timeout=options.seconds * 2 + last - first)[0]
     except subprocess.TimeoutExpired:
@@ -121,7 +122,9 @@ def run_job(options, mpi, mode, ranks, first, last):
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     job.seconds = time.monotonic() - began
-    text = output.decode(errors="replace")
+    errors.seek(0)
+    text = (output + b"\n" + errors.read()).decode(errors="replace")
+    errors.close()
     read_output(job, text)
     if options.verbose:
         print(text, flush=True)
