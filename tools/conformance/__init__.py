@@ -17,6 +17,7 @@ built them. Nothing of them is changed. A test that passes without the library a
     results.py    what is known so far, kept on disk
     judge.py      runs a test in the modes, again where it fails, and says what that means
     report.py     the table, the differences, the JSON file
+    slices.py     short slices of the scheduler's, on both sides
     yield.c       preloaded on both sides: MPICH's waiting yields its core
 """
 

@@ -15,8 +15,9 @@ from .pool import Run
 
 MOST_SECONDS = 60           # of a plain run; one that takes longer is run only once more
 HANG_SECONDS = 15           # of a plain run that is known to hang
-LEAST_SECONDS = 30          # of a run with the library; or so many times what plain took
+LEAST_SECONDS = 30          # of a run with the library; or more, so many times what plain took
 TIMES_PLAIN = 8
+LONGEST_SECONDS = 200
 RETRIES = 2
 
 
@@ -58,7 +59,7 @@ class Judge:
         if plain["verdict"] in ("fail", "unbuilt"):
             self._results.put(mode, test.name, _record("plain_fails", []))
             return
-        limit = int(max(LEAST_SECONDS, TIMES_PLAIN * plain["seconds"]))
+        limit = int(max(LEAST_SECONDS, min(TIMES_PLAIN * plain["seconds"], LONGEST_SECONDS)))
         outcomes = [self._compared((yield self._run(mode, test, limit)), plain)]
         while outcomes[0].reason and len(outcomes) <= RETRIES:
             outcomes.append(self._compared((yield self._run(mode, test, 2 * limit, alone=True)), plain))

@@ -6,7 +6,8 @@
     detach    the same with no patience: who waits for a receiver detaches its buffer at once and goes on
 
 Each rank is a VM of its own on emulated Xen. More ranks than cores is the rule here, so waiting must yield: MPICH's
-by a preload of ten lines (yield.c), Open MPI's by its own setting, on both sides alike.
+by a preload of ten lines (yield.c), Open MPI's by its own setting, and all get short slices of the scheduler's
+(slices.py); on both sides alike.
 """
 import hashlib
 import os
@@ -20,7 +21,7 @@ _LIBRARY = {"VMONECOPY_XEN": "emulated", "VMONECOPY_REPORT": "full", "XENEMU_LIM
             "VMONECOPY_THRESHOLD": "64", "VMONECOPY_ADMISSION": "1"}
 MODES = {"plain": None, "onecopy": _LIBRARY, "detach": {**_LIBRARY, "VMONECOPY_PATIENCE_US": "0"}}
 WITH_LIBRARY = tuple(mode for mode, settings in MODES.items() if settings)
-YIELD_NOTE = "waiting yields on both sides: MPICH by a preload (yield.c), Open MPI by mpi_yield_when_idle"
+YIELD_NOTE = "on both sides waiting yields (MPICH by a preload, Open MPI by its setting) and slices are short"
 
 
 @dataclass(frozen=True)

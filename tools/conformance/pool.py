@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ab import jobs
 
-from . import modes, verdict
+from . import modes, slices, verdict
 
 PR_SET_PDEATHSIG = 1
 RANKS_AT_ONCE = 4       # for each run that may be under way
@@ -83,6 +83,7 @@ def _child(run, results, parent):
     """Main of the forked process."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     jobs.catch_signals()
+    slices.shorten()
     try:
         if os.getppid() == parent:
             results.send(_perform(run))
