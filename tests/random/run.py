@@ -113,18 +113,17 @@ def run_job(options, mpi, mode, ranks, first, last):
     began = time.monotonic()
     errors = tempfile.TemporaryFile()  # apart: a line of the one may not be torn by the other's
     process = subprocess.Popen(command, env=clean_environment(scratch), stdin=subprocess.DEVNULL, cwd=ROOT,
-                               stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     try:
-        output = process.communicate(timeout=options.seconds * 2 + last - first)[0]
+        output, errors = process.communicate(timeout=options.seconds * 2 + last - first)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        output = process.communicate()[0] + b"\nrandom: the job did not end\n"
+        output, errors = process.communicate()
+        errors += b"\nrandom: the job did not end\n"
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     job.seconds = time.monotonic() - began
-    errors.seek(0)
-    text = (output + b"\n" + errors.read()).decode(errors="replace")
-    errors.close()
+    text = (output + b"\n" + errors).decode(errors="replace")
     read_output(job, text)
     if options.verbose:
         print(text, flush=True)
@@ -190,12 +189,8 @@ def compare(row, digests, plain):
 
 
 def blocks(first, last, size):
-    """Blocks that end where digests end, so that a job's digests are of the same seeds whatever came before."""
-    while first <= last:
-        end = min(last, (first + size - 1) // EVERY * EVERY if first + size - 1 >= EVERY else first + size - 1)
-        end = max(end, first)
-        yield first, end
-        first = end + 1
+    for begin in range(first, last + 1, size):
+        yield begin, min(last, begin + size - 1)
 
 
 def in_turn(modes, number, rotate):

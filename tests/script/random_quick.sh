@@ -14,4 +14,4 @@ done
 
 spoiled=$($run --mpi "${mpis%,*}" --seeds 1-9 --modes plain --break 5 2>&1) && { echo "a spoiled byte is not noticed"; exit 1; }
 echo "$spoiled" | grep -q "FAILED: seed 5" || { echo "a spoiled seed is not named: $spoiled"; exit 1; }
-exec $run --mpi "$mpis" --seeds 1-100 --block 50 --rotate 3
+exec $run --mpi "$mpis" --seeds 1-100 --block 25 --rotate 2
