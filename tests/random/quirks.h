@@ -70,7 +70,7 @@
 #define QUIRK_TRUNCATE_ON_FREED 0
 
 /* MPI 4.0: Isendrecv and the calls with large counts. */
-#if MPI_VERSION >= 4 && !defined NO_MPI4
+#if MPI_VERSION >= 4
 #define HAVE_MPI4 1
 #else
 #define HAVE_MPI4 0
