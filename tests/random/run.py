@@ -111,7 +111,6 @@ def run_job(options, mpi, mode, ranks, first, last):
     command += ["--break", options.break_seed] if options.break_seed else []
     command += ["--verbose"] if options.verbose else []
     began = time.monotonic()
-    errors = tempfile.TemporaryFile()  # apart: a line of the one may not be torn by the other's
     process = subprocess.Popen(command, env=clean_environment(scratch), stdin=subprocess.DEVNULL, cwd=ROOT,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     try:
