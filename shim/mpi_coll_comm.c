@@ -169,6 +169,14 @@ static void count_native(MPI_Count bytes, enum vmo_reason reason)
 		vmo_fall_through(reason, (uint64_t)bytes);
 }
 
+/* What this rank sends to others; a rank alone sends nothing. */
+static MPI_Count sent(const struct vmo_comm_map *map, MPI_Count mine, bool to_all)
+{
+	if (!map || map->inter)
+		return mine;
+	return to_all ? mine * (map->size - 1) : map->size > 1 ? mine : 0;
+}
+
 struct vmo_coll *vmo_coll_for(MPI_Comm comm, MPI_Count bytes, MPI_Count threshold, MPI_Count mine, bool to_all)
 {
 	enum vmo_reason reason;
@@ -178,7 +186,7 @@ struct vmo_coll *vmo_coll_for(MPI_Comm comm, MPI_Count bytes, MPI_Count threshol
 	struct vmo_comm_map *map = vmo_comm_known(comm);
 	struct vmo_coll *coll = state_of(comm, map, &reason);
 	if (!coll) {
-		count_native(to_all && map && !map->inter ? mine * (map->size - 1) : mine, reason);
+		count_native(sent(map, mine, to_all), reason);
 		return NULL;
 	}
 	coll->least = threshold < shim.coll.pair ? threshold : shim.coll.pair;
