@@ -84,6 +84,17 @@ class Campaign:
         return [test for test in self.tests() if not self.results.get("plain", test.name)
                 or any(not self.results.get(mode, test.name) for mode in chosen)]
 
+    def build_what_is_missing(self):
+        """Programs of tests that plain has not run. Some did not build before: perhaps they do now."""
+        records = {test: self.results.get("plain", test.name) for test in self.tests() if test.suite != scalapack.SUITE}
+        unbuilt = [test for test, record in records.items() if record and record["verdict"] == "unbuilt"]
+        suite_build.make(self.mpi, self.build, [test for test, record in records.items() if not record] + unbuilt,
+                         os.cpu_count() or 1)
+        for test in unbuilt:
+            if suite_build.is_built(self.build, test):
+                for mode in modes.MODES:
+                    self.results.forget(mode, test.name)
+
     def passes(self, chosen):
         """What came out."""
         return [report.make_pass(self.mpi, suite, mode, tests, self.results, "plain")
@@ -114,17 +125,14 @@ def with_progress(campaign, chosen, pending):
 def work(campaigns, chosen, options):
     """Build and run what is pending."""
     for campaign in campaigns:
-        pending = campaign.pending(chosen)
         if options.fresh:
             for test in campaign.tests():
                 for mode in chosen:
                     campaign.results.forget(mode, test.name)
-            pending = campaign.tests()
+        campaign.build_what_is_missing()
+        pending = campaign.pending(chosen)
         if not pending:
             continue
-        unknown = [test for test in pending if test.suite != scalapack.SUITE
-                   and not campaign.results.get("plain", test.name)]
-        suite_build.make(campaign.mpi, campaign.build, unknown, os.cpu_count() or 1)
         print(f"{campaign.mpi.name}: {len(pending)} of {len(campaign.tests())} tests are to be run", flush=True)
         Pool(options.jobs).work_off(with_progress(campaign, chosen, pending))
 
