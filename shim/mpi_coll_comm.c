@@ -8,7 +8,10 @@
 
 #define AGREE_EVERY 128		/* calls between two agreements on sizes that only pairs know: below 1 % of their time */
 
-/* An unset threshold follows from the one for messages: see mpi_coll.h's callers for what it is compared with. */
+/*
+ * An unset threshold follows from the one for messages: see mpi_coll.h's callers for what it is compared with. Of 4
+ * ranks MPI's own MPI_Reduce_scatter was still level at 16 KiB for each, for it sums up what it passes on.
+ */
 static int64_t or_default(long given, int64_t otherwise)
 {
 	return given ? given : otherwise;
@@ -19,7 +22,8 @@ void vmo_coll_setup(const struct vmo_config *config, bool willing)
 	int64_t threshold = config->threshold;
 	int64_t mine[] = { !(willing && config->collectives), shim.engine.peers_on > 0, threshold,
 	                   or_default(config->alltoall, threshold), or_default(config->gather, threshold),
-	                   or_default(config->bcast, threshold), or_default(config->reduce, threshold) };
+	                   or_default(config->bcast, threshold), or_default(config->reduce, threshold),
+	                   or_default(config->reduce_scatter, 2 * threshold) };
 	int64_t all[sizeof mine / sizeof *mine];
 
 	shim.coll.usable = false;
@@ -31,6 +35,7 @@ void vmo_coll_setup(const struct vmo_config *config, bool willing)
 	shim.coll.gather = all[4];
 	shim.coll.bcast = all[5];
 	shim.coll.reduce = all[6];
+	shim.coll.reduce_scatter = all[7];
 	shim.coll.usable = !all[0] && all[1];
 }
 

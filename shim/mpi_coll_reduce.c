@@ -192,18 +192,18 @@ static struct reduction describe(const void *sendbuf, void *recvbuf, MPI_Datatyp
 static struct vmo_coll *may_reduce(MPI_Comm comm, const void *input, MPI_Count count, bool parts, MPI_Datatype type,
                                    MPI_Op op)
 {
-	MPI_Count bytes;
+	MPI_Count bytes, threshold = parts ? shim.coll.reduce : shim.coll.reduce_scatter;
 
-	if (!shim.coll.usable || (bytes = vmo_coll_bytes(count, type)) < shim.coll.reduce || comm == MPI_COMM_NULL)
+	if (!shim.coll.usable || (bytes = vmo_coll_bytes(count, type)) < threshold || comm == MPI_COMM_NULL)
 		return NULL;
 	struct vmo_comm_map *map = vmo_comm_known(comm);
-	if (!map || (parts && bytes / map->size < shim.coll.reduce) || vmo_coll_null(input, bytes, type))
+	if (!map || (parts && bytes / map->size < threshold) || vmo_coll_null(input, bytes, type))
 		return NULL;
 	if (!vmo_coll_op_own(op) && !vmo_coll_op_plain(op, type)) {
 		vmo_fall_through(VMO_R_odd_reduction, (uint64_t)bytes);
 		return NULL;
 	}
-	return vmo_coll_for(comm, bytes, shim.coll.reduce, bytes, false);
+	return vmo_coll_for(comm, bytes, threshold, bytes, false);
 }
 
 /* ---- Allreduce ---- */

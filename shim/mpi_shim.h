@@ -170,7 +170,7 @@ struct vmo_shim {
 	int comm_keyval, type_keyval;
 	struct {			/* collectives (mpi_coll.h); the same on all ranks */
 		bool usable;
-		MPI_Count pair, alltoall, gather, bcast, reduce;	/* thresholds, bytes */
+		MPI_Count pair, alltoall, gather, bcast, reduce, reduce_scatter;	/* thresholds, bytes */
 	} coll;
 };
 

@@ -154,8 +154,9 @@ def run_all(runner, mpis, chosen):
 
 
 def is_large(test, size, ranks, threshold):
-    """Must the library carry bytes? Reductions go by each rank's share of the result."""
-    return size // (ranks if "reduce" in test else 1) >= threshold
+    """Must the library carry bytes? Reductions go by each rank's share of the result (shim/options.def)."""
+    least = 2 * threshold if test == "reduce_scatter" else threshold
+    return size // (ranks if "reduce" in test else 1) >= least
 
 
 def rows_of(cells, options, mpis, threshold):
