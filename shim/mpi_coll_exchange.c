@@ -187,6 +187,8 @@ static bool turn(struct vmo_coll *coll)
 	}
 	if (rc != MPI_SUCCESS && rc != MPI_ERR_IN_STATUS)
 		vmo_coll_note(coll, rc);
+	if (got < 0)
+		vmo_mpi_poke();
 	vmo_mpi_progress(NULL);
 	return got > 0;
 }

@@ -109,7 +109,7 @@ static int send_pieces(struct vmo_op *op)
 	return rc;
 }
 
-/* The receiver can't pull: MPI sends it, as one message on the private communicator. */
+/* Model: deliver. The receiver can't pull: MPI sends it, as one message on the private communicator. */
 static void deliver_by_mpi(struct vmo_op *op)
 {
 	struct vmo_xfer *xfer = op->xfer;
@@ -269,6 +269,8 @@ void vmo_send_wait(struct vmo_op *op)
 			if (vmo_send_advance(op, true))
 				return;
 			vmo_mpi_progress(op);
+			if (wait.began_ns)
+				vmo_mpi_poke();
 		}
 		if (vmo_wait_turn(&wait) == VMO_WAIT_SLEEP && op->rts_done && !shim.recvs)
 			vmo_rndv_sleep(op->xfer, NAP_NS);

@@ -152,6 +152,13 @@ void vmo_op_asked(struct vmo_op *op)
 		pair_asked(op->pair);
 }
 
+void vmo_mpi_poke(void)
+{
+	int flag;
+
+	shim.mpi.Iprobe((int)shim.engine.rank, VMO_POKE_TAG, shim.private_comm, &flag, MPI_STATUS_IGNORE);
+}
+
 void vmo_mpi_progress(const struct vmo_op *but)
 {
 	if (shim.engine.draining)

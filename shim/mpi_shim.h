@@ -266,6 +266,11 @@ static inline bool vmo_idle(void)
 void vmo_op_asked(struct vmo_op *op);
 /* One round of everybody's work; `but` (or NULL) is polled by the caller itself. */
 void vmo_mpi_progress(const struct vmo_op *but);
+/*
+ * A round of MPI's own work, for waiters that call nothing else of MPI: what the program sent buffered or nonblocking
+ * must get on while any of its calls waits (MPI 3.1, 3.5 "Progress").
+ */
+void vmo_mpi_poke(void);
 
 /* mpi_persist_send.c */
 /* Starts a large persistent send, whichever way. */
@@ -324,7 +329,10 @@ int vmo_rx_finish(struct vmo_rx *rx, MPI_Status *status);
 void vmo_status_set(MPI_Status *status, int source, int tag, MPI_Count bytes);
 int vmo_raise(MPI_Comm comm, int error);
 
-/* Tag, on the private communicator, of a refused message; the tags below are mpi_held.c's. */
+/* Tags on the private communicator; those below are mpi_held.c's. */
+#define VMO_POKE_TAG 1999	/* of nothing */
+
+/* Of a refused message. */
 static inline int vmo_refused_tag(uint64_t sequence)
 {
 	return 2000 + (int)(sequence % 30000);	/* MPI_TAG_UB is 32767 at least (MPI 3.1, 8.1.2) */
