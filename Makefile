@@ -44,7 +44,7 @@ MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 RANDOM   := $(MPIS:%=$B/tests/%/random)
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help setup setup-test soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects
+.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -136,7 +136,7 @@ $B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $(UNIT_HOOK)
 
 # Debian packages: to build and measure, and what only tests need.
 PACKAGES      := gcc make python3 mpich libmpich-dev openmpi-bin libopenmpi-dev libxen-dev uthash-dev iproute2 util-linux
-TEST_PACKAGES := gfortran netpipe-openmpi netpipe-mpich2 hpcc scalapack-mpi-test python3-mpi4py python3-numpy \
+TEST_PACKAGES := gfortran spin netpipe-openmpi netpipe-mpich2 hpcc scalapack-mpi-test python3-mpi4py python3-numpy \
                  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
 # $(call install,packages): installs what is missing as root, else names the command.
@@ -185,6 +185,10 @@ SEEDS ?= 10000
 soak: setup                     ## SEEDS=10000 random MPI programs, with the library against without
 	@$(MAKE) --no-print-directory all $(RANDOM)
 	@tests/random/run.py --build $B --seeds 1-$(SEEDS) --rotate 2 --progress
+
+model: setup                    ## check the model of the protocol with spin (tests/model)
+	@$(call install,spin)
+	@tests/model/run.py
 
 # Real Xen: two and three guests under QEMU, on an ordinary machine (tools/xenlab).
 XEN_TEST := $(foreach m,$(MPIS),$B/tests/$m/traffic $B/tests/$m/fortran) $B/tests/xen/grants

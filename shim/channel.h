@@ -36,6 +36,7 @@ void vmo_channel_close(struct vmo_channel *channel, struct vmo_xen *xen);
 int vmo_channel_take(struct vmo_channel *channel, uint64_t *sequence);
 void vmo_channel_give(struct vmo_channel *channel, uint32_t slot);
 
+/* Model: death. Xen clears the byte when the process that owns it ends. */
 static inline bool vmo_channel_alive(const struct vmo_channel *channel)
 {
 	return __atomic_load_n((const uint8_t *)&channel->pages->head.alive, __ATOMIC_ACQUIRE) != 0;

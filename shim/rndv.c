@@ -421,6 +421,7 @@ uint32_t vmo_rndv_reap(struct vmo_engine *e)
 	return left;
 }
 
+/* Model: sleep. */
 void vmo_rndv_sleep(struct vmo_xfer *xfer, uint64_t timeout_ns)
 {
 	struct vmo_peer *peer = xfer->peer;
