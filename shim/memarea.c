@@ -64,7 +64,8 @@ static const char *skip_word(const char *text)
 /* One line of /proc/self/maps: begin-end perms offset device inode   name */
 struct vma {
 	uintptr_t begin, end;
-	const char *perms, *name;	/* within the line */
+	uint64_t offset;
+	const char *perms, *file, *name;	/* within the line; file: device and inode */
 };
 
 static struct vma parse(const char *line)
@@ -75,9 +76,11 @@ static struct vma parse(const char *line)
 	line += *line == '-';
 	vma.end = take_hex(&line);
 	vma.perms = skip_word(line);
-	vma.name = vma.perms;
-	for (int column = 0; column < 4; column++)
-		vma.name = skip_word(vma.name);
+	vma.file = vma.perms;
+	vma.file = skip_word(vma.file);
+	vma.offset = take_hex(&vma.file);
+	vma.file = skip_word(vma.file);
+	vma.name = skip_word(skip_word(vma.file));
 	return vma;
 }
 
@@ -200,18 +203,56 @@ int vmo_memarea_shared(int pagemap, uintptr_t page)
 	return rc ? rc : entry & present && entry & file_or_shared;
 }
 
-static bool until_vma(const char *line, void *context)
-{
-	uintptr_t *address = context;	/* becomes 1 if its VMA is shared, else 0 */
-	struct vma vma = parse(line);
+/* What is mapped at two addresses. */
+struct pair {
+	struct place {
+		uintptr_t at;
+		size_t bytes;		/* so far what is said here holds */
+		bool found, shared;
+		uint64_t offset;	/* in the file */
+		size_t file_bytes;
+		char file[48];		/* device and inode */
+	} place[2];
+};
 
-	if (vma.end <= *address)
-		return true;
-	*address = vma.begin <= *address && vma.perms[3] == 's';
-	return false;
+static void note_place(struct place *place, const struct vma *vma)
+{
+	if (place->bytes || vma->end <= place->at)
+		return;
+	place->found = vma->begin <= place->at;
+	place->bytes = (place->found ? vma->end : vma->begin) - place->at;
+	place->shared = vma->perms[3] == 's';
+	place->offset = vma->offset + (place->at - vma->begin);
+	place->file_bytes = strcspn(vma->file, " ");
+	place->file_bytes += 1 + strcspn(vma->file + place->file_bytes + 1, " ");
+	if (place->file_bytes > sizeof place->file)
+		place->found = false;
+	else
+		memcpy(place->file, vma->file, place->file_bytes);
 }
 
-bool vmo_memarea_maps_shared(uintptr_t address)
+static bool until_both(const char *line, void *context)
 {
-	return !each_line("/proc/self/maps", until_vma, &address) && address == 1;
+	struct pair *pair = context;
+	struct vma vma = parse(line);
+
+	note_place(&pair->place[0], &vma);
+	note_place(&pair->place[1], &vma);
+	return !pair->place[0].bytes || !pair->place[1].bytes;
+}
+
+int vmo_memarea_alike(uintptr_t at, uintptr_t view, size_t *bytes)
+{
+	struct pair pair = { { { .at = at }, { .at = view } } };
+	const struct place *a = &pair.place[0], *b = &pair.place[1];
+	int rc = each_line("/proc/self/maps", until_both, &pair);
+
+	if (rc)
+		return rc;
+	if (a->bytes && a->bytes < *bytes)
+		*bytes = a->bytes;
+	if (b->bytes && b->bytes < *bytes)
+		*bytes = b->bytes;
+	return a->found && b->found && a->shared && b->shared && a->offset == b->offset &&
+	       a->file_bytes == b->file_bytes && !memcmp(a->file, b->file, a->file_bytes);
 }

@@ -27,7 +27,10 @@ bool vmo_memarea_allows(uintptr_t begin, uintptr_t end);
  */
 int vmo_memarea_shared(int pagemap, uintptr_t page);
 
-/* Is there a shared mapping at this address? */
-bool vmo_memarea_maps_shared(uintptr_t address);
+/*
+ * Are the pages at `at` those at `view`: shared mappings of the same place in the same file? 1, 0, or -errno.
+ * *bytes: asked for; becomes how far at least the answer holds.
+ */
+int vmo_memarea_alike(uintptr_t at, uintptr_t view, size_t *bytes);
 
 #endif

@@ -98,10 +98,12 @@ int vmo_subst_cut(struct vmo_subst *subst, uintptr_t address);
 int vmo_subst_fill(struct vmo_subst *subst, struct vmo_pool *pool, uintptr_t begin, uintptr_t end, int most);
 
 /*
- * Looks for associated pages of [begin, end) that are no longer there (/proc/self/pagemap), forgets
- * them, and puts private pages in their place where the mapping is still the pool's. 1: all sound.
- * 0: some were stale. -errno: cannot tell.
+ * Looks for associated pages of [begin, end) that are no longer there (/proc/self/pagemap: bit 61 tells a shared page
+ * from a private one), forgets them, and puts private pages in their place where the mapping is still the pool's.
+ * exact: also asks /proc/self/maps whether the mapping is that of the block (device, inode, offset): other shared memory
+ * of the program's passes pagemap, whose frame numbers only root sees. 1: all sound. 0: some were stale. -errno: cannot
+ * tell.
  */
-int vmo_subst_verify(struct vmo_subst *subst, uintptr_t begin, uintptr_t end);
+int vmo_subst_verify(struct vmo_subst *s, uintptr_t begin, uintptr_t end, bool exact);
 
 #endif

@@ -146,7 +146,7 @@ static void on_release(uintptr_t address, size_t bytes, enum vmo_release how)
 		return;
 	vmo_subst_lock();
 	if (s->enabled && how == VMO_RELEASE_CHECK)
-		vmo_count(hook_releases, vmo_subst_verify(s, address, end) == 0);
+		vmo_count(hook_releases, vmo_subst_verify(s, address, end, false) == 0);
 	else if (s->enabled)
 		vmo_count(hook_releases, end_range(s, address, end, how));
 	vmo_subst_unlock();
@@ -234,7 +234,7 @@ int vmo_subst_check(struct vmo_subst *s, uintptr_t address, size_t bytes)
 
 	vmo_subst_lock();
 	if (s->enabled)
-		rc = vmo_subst_verify(s, address, sum_or_most(address, bytes));
+		rc = vmo_subst_verify(s, address, sum_or_most(address, bytes), true);
 	vmo_subst_unlock();
 	return rc;
 }

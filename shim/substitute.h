@@ -110,7 +110,7 @@ int vmo_subst_detach_spaced(struct vmo_subst *subst, uintptr_t address, size_t b
 
 /*
  * Checked mode: are the pages that the range claims to have substituted really there
- * (/proc/self/pagemap, bit 61)? 1: yes. 0: no, some association was stale and is forgotten; stage.
+ * (/proc/self/pagemap and maps)? 1: yes. 0: no, some association was stale and is forgotten; stage.
  * -errno: cannot tell.
  */
 int vmo_subst_check(struct vmo_subst *subst, uintptr_t address, size_t bytes);
