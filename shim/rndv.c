@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The sender's half of the rendezvous; the receiver's is in rndv_pull.c. */
-#include "rndv.h"
+#include "rndv_internal.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -156,11 +156,23 @@ static bool choose_in_place(struct vmo_xfer *xfer)
 	return true;
 }
 
+/* Checked mode: may it go in place? */
+static bool check(struct vmo_xfer *xfer)
+{
+	uintptr_t first = vmo_page_up((uintptr_t)xfer->low), last = vmo_page_down((uintptr_t)xfer->low + xfer->span);
+	bool sound = first >= last || vmo_check_pages(xfer->peer->engine, first, last - first);
+
+	xfer->sum = vmo_check_source(xfer);
+	return sound;
+}
+
 static int choose_pages(struct vmo_xfer *xfer)
 {
+	bool sound = vmo_likely(!xfer->peer->engine->config.check) || !xfer->low || check(xfer);
+
 	xfer->pieces = 0;
 	xfer->staged = false;
-	if (choose_in_place(xfer)) {
+	if (sound && choose_in_place(xfer)) {
 		vmo_count(edge_bytes, xfer->edges);
 		xfer->shape.strips = 0;	/* it needs no filling */
 		return 0;
@@ -186,6 +198,7 @@ static void write_slot(struct vmo_xfer *xfer)
 	slot->span = xfer->span;
 	slot->count = xfer->sent.count;
 	slot->stride = xfer->sent.extent;
+	slot->sum = xfer->sum;
 	for (uint32_t i = 0; i < xfer->pieces; i++) {
 		const struct vmo_piece *piece = &xfer->piece[i];
 		slot->extent[i] = (struct vmo_extent){

@@ -46,6 +46,7 @@ struct vmo_xfer {
 	uint32_t edges;			/* bytes of partial first and last pages */
 	uint64_t sequence;
 	uint64_t bytes;
+	uint64_t sum;			/* as in wire.h */
 	const char *from;		/* the user's buffer; NULL where the caller fills the stage */
 	const char *low;		/* where the message begins in memory, and how far it reaches: */
 	uint64_t span;
@@ -109,6 +110,8 @@ struct vmo_incoming {
 	uint64_t count;
 	int64_t stride;
 	uint32_t strips;
+	uint64_t sum;			/* as in wire.h; the message is compared with it (rndv_check.c) */
+	uint64_t summed, so_far;	/* bytes that vmo_rndv_look has shown, and their sum */
 	struct vmo_extent extent[VMO_SLOT_EXTENTS];
 };
 

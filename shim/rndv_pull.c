@@ -49,6 +49,8 @@ int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incom
 	in.span = *(volatile uint64_t *)&slot->span;
 	in.count = *(volatile uint64_t *)&slot->count;
 	in.stride = *(volatile int64_t *)&slot->stride;
+	in.sum = *(volatile uint64_t *)&slot->sum;
+	in.summed = in.so_far = 0;
 	memcpy(in.extent, slot->extent, sizeof in.extent);
 	if (in.bytes != rts.bytes || !extents_sound(&in))
 		return -EPROTO;
@@ -147,13 +149,10 @@ static int pull_extent(struct vmo_incoming *in, const struct vmo_extent *extent,
 	return filled < 0 ? (int)filled : grant_copy_into(in, extent, sink, bytes);
 }
 
-/* Model: pull. */
-int vmo_rndv_pull_into(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
+static int pull_extents(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
 {
 	uint64_t before = 0;
 
-	if (in->strips)
-		return vmo_rndv_pull_spaced(in, sink, bytes);
 	for (uint32_t i = 0; i < in->extents && before < bytes; i++) {
 		uint64_t n = in->extent[i].bytes;
 		if (n > bytes - before)
@@ -164,6 +163,20 @@ int vmo_rndv_pull_into(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t 
 		before += in->extent[i].bytes;
 	}
 	return 0;
+}
+
+/* Model: pull. */
+int vmo_rndv_pull_into(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
+{
+	struct vmo_sink whole;
+	bool compare = vmo_unlikely(in->sum != 0) && bytes == in->bytes;
+
+	if (compare)
+		whole = *sink;
+	int rc = in->strips ? vmo_rndv_pull_spaced(in, sink, bytes) : pull_extents(in, sink, bytes);
+	if (compare && !rc)
+		vmo_check_sink(in, &whole);
+	return rc;
 }
 
 int vmo_rndv_pull(struct vmo_incoming *in, void *to, uint64_t bytes)
@@ -183,6 +196,8 @@ const char *vmo_rndv_peek(struct vmo_incoming *in, struct vmo_mapping **mapping)
 		vmo_mapcache_put(in->peer->engine->cache, *mapping);
 		return NULL;
 	}
+	if (vmo_unlikely(in->sum))
+		vmo_check_read(in, 0, from, in->bytes);
 	return from;
 }
 
@@ -203,7 +218,10 @@ static int64_t look_in(struct vmo_incoming *in, const struct vmo_extent *extent,
 	if (rc)
 		return rc;
 	*from += at - before;
-	return (int64_t)(((uint64_t)filled < end ? (uint64_t)filled : end) - at);
+	uint64_t bytes = ((uint64_t)filled < end ? (uint64_t)filled : end) - at;
+	if (vmo_unlikely(in->sum))
+		vmo_check_read(in, at, *from, bytes);
+	return (int64_t)bytes;
 }
 
 int64_t vmo_rndv_look(struct vmo_incoming *in, uint64_t at, const char **from, struct vmo_mapping **mapping)

@@ -23,6 +23,9 @@
  * bytes of the sender's memory, gaps included; the last extent holds `strips` records of shape.h, offsets
  * in the span, and `count` and `stride` complete the shape. All other messages are their extents' bytes.
  *
+ * With VMONECOPY_CHECK the sender also gives `sum`, a checksum of its buffer's bytes in the order of the message
+ * (rndv_check.c); 0: none. A receiver that knows nothing of it loses nothing.
+ *
  * Sequences grow by one per channel and are never used twice, so a late store can't be taken for
  * another transfer's. A process decides nothing by a word that its peer may have changed: the sender
  * reads back `done`, `refused` and `sleeping_receiver` alone, the receiver copies a slot before it
@@ -72,7 +75,7 @@ struct vmo_slot {
 	uint64_t span;
 	uint64_t count;
 	int64_t stride;
-	uint64_t reserved1;
+	uint64_t sum;
 	/* the receiver's line */
 	_Atomic uint64_t done;
 	_Atomic uint64_t refused;
