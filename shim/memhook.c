@@ -248,6 +248,10 @@ static void *hooked_mremap(void *old, size_t old_bytes, size_t bytes, int flags,
 	tell_if_watched(old, old_bytes, VMO_RELEASE_KEEP);
 	if (flags & MREMAP_FIXED)
 		tell_if_watched(new, bytes, VMO_RELEASE_KEEP);
+	void *at = real.mremap(old, old_bytes, bytes, flags, new);
+	if (vmo_likely(at != MAP_FAILED || errno != EFAULT))
+		return at;
+	tell(NAKED(old), old_bytes, VMO_RELEASE_MEND);
 	return real.mremap(old, old_bytes, bytes, flags, new);
 }
 

@@ -15,6 +15,9 @@
  * A call that can fail and then leaves the memory alone (brk, mmap with MAP_FIXED, mremap, madvise)
  * is told as KEEP, never as DISCARD or UNMAP: the program may go on using what it did not lose.
  *
+ * Pages that once were substituted may be a mapping of their own ever after (underlay.h), of which the program knows
+ * nothing: where mremap fails for that (EFAULT), the listener may make one of them, and the call is made once more.
+ *
  * glibc's inner munmap and MADV_DONTNEED cannot be wrapped, but they only follow a free, realloc or
  * malloc_trim, which are. A free() of less than a page is never told: no whole page is in it, and
  * a page that an association holds lies in one allocation. Not seen: calls through syscall(2), a
@@ -38,6 +41,7 @@ enum vmo_release {
 	VMO_RELEASE_DISCARD,	/* the content is no longer needed, the address range lives on (free) */
 	VMO_RELEASE_UNMAP,	/* the address range itself goes (munmap) */
 	VMO_RELEASE_CHECK,	/* told afterwards: some pages of the range may be gone (malloc_trim, dlclose) */
+	VMO_RELEASE_MEND,	/* told afterwards: mremap found several mappings in the range and did nothing */
 };
 
 struct vmo_threadhook;

@@ -112,6 +112,14 @@ static void forget_scars(struct vmo_subst *s, uintptr_t begin, uintptr_t end)
 		vmo_assoc_remove(&s->table, i);
 }
 
+static void remember(struct vmo_subst *s, uintptr_t begin, uintptr_t end)
+{
+	if (!s->once_end || begin < s->once_begin)
+		s->once_begin = begin;
+	if (end > s->once_end)
+		s->once_end = end;
+}
+
 /* All fills or none. */
 static int place_fills(struct vmo_subst *s, struct plan *plan, uintptr_t begin, uintptr_t end)
 {
@@ -129,6 +137,7 @@ static int place_fills(struct vmo_subst *s, struct plan *plan, uintptr_t begin, 
 			vmo_subst_watch(s);
 			return rc;
 		}
+		remember(s, f->begin, f->end);
 		vmo_assoc_insert(&s->table, &a);	/* room was checked before the first one */
 		vmo_subst_watch(s);
 		vmo_count(substituted_pages, f->block->pages);

@@ -29,6 +29,7 @@ struct vmo_subst {
 	uint32_t of_mpi;		/* and the threads that the MPI had made by then */
 	uintptr_t owner;		/* the thread that began */
 	struct vmo_memhook *hook;	/* not NULL if enabled */
+	uintptr_t once_begin, once_end;	/* all that ever was substituted lies in between */
 	struct vmo_admission admission;
 	struct vmo_assoc_table table;
 };

@@ -2,6 +2,7 @@
 #include "subst_internal.h"
 
 #include "log.h"
+#include "memarea.h"
 #include "stats.h"
 #include "underlay.h"
 
@@ -137,11 +138,25 @@ static unsigned end_range(struct vmo_subst *s, uintptr_t address, uintptr_t end,
 	                                   how == VMO_RELEASE_UNMAP ? VMO_HOW_ZERO : VMO_HOW_COPY, VMO_WHY_HOOK, &ignored);
 }
 
+/* One mapping of private pages, if that is what it would be without this library. */
+static void mend(const struct vmo_subst *s, uintptr_t address, uintptr_t end)
+{
+	end = vmo_page_up(end);
+	if (address % VMO_PAGE_BYTES == 0 && address < s->once_end && end > s->once_begin && vmo_memarea_allows(address, end))
+		vmo_underlay_mend(address, end - address);
+}
+
 static void on_release(uintptr_t address, size_t bytes, enum vmo_release how)
 {
 	struct vmo_subst *s = &vmo_subst_the_one;
 	uintptr_t end = sum_or_most(address, bytes);
 
+	if (how == VMO_RELEASE_MEND) {
+		vmo_subst_lock();
+		mend(s, address, end);
+		vmo_subst_unlock();
+		return;
+	}
 	if (!vmo_assoc_overlaps(&s->table, vmo_page_down(address), vmo_page_up(end)))
 		return;
 	vmo_subst_lock();

@@ -5,7 +5,10 @@
  *   zero   fresh pages; the content does not matter
  *   copy   content kept; the caller alone uses the range:   map over it, then copy into it
  *   swap   content kept while others read the range:        copy elsewhere, then mremap over it
- *   mend   after a swap: one VMA with the neighbours again; the caller alone uses the range
+ *   mend   after a swap: one VMA with the neighbours again; the caller alone uses the range. Where the program had
+ *          moved its mapping (mremap), new pages are a VMA of their own after zero and copy, too: the kernel numbers
+ *          the neighbours' pages by the place where they were first. Then the whole mapping is mended, not before
+ *          an mremap fails (memhook.h).
  *
  *            private     pool pages       private            after zero, copy, mend: one VMA again;
  *   user     |...........|================|............|     after swap: three, for the kernel numbers
