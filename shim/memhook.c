@@ -211,6 +211,7 @@ static void *hooked_realloc(void *p, size_t bytes)
 	return real.realloc(p, bytes);
 }
 
+/* Whose realloc() serves the program: another allocator's, if that comes first and has no reallocarray() of its own. */
 static void *hooked_reallocarray(void *p, size_t count, size_t each)
 {
 	size_t bytes;
@@ -219,7 +220,7 @@ static void *hooked_reallocarray(void *p, size_t count, size_t each)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return hooked_realloc(p, bytes);
+	return realloc(p, bytes);
 }
 
 /* A call that the kernel will refuse must not end anything. */
@@ -389,6 +390,25 @@ static bool leads_to(void *found, const void *hook)
 	return found == hook || plt_of_program(found);
 }
 
+static const void *object_of(void *function)
+{
+	Dl_info info;
+
+	return dladdr(function, &info) ? info.dli_fbase : NULL;
+}
+
+/* The length of a chunk is asked of malloc_usable_size(): it must know the chunks of malloc() and free(). */
+static bool one_allocator(void)
+{
+	void *allocate = dlsym(RTLD_DEFAULT, "malloc");
+	const void *object = object_of((void *)real.free);
+
+	if (plt_of_program(allocate))
+		allocate = dlsym(RTLD_NEXT, "malloc");
+	return object && object == object_of(allocate) && object == object_of((void *)real.realloc) &&
+	       object == object_of((void *)real.malloc_usable_size);
+}
+
 static void watch_probe(const void *at)
 {
 	probed = NAKED(at);
@@ -439,7 +459,7 @@ static bool reached(void)
 
 static bool effective(void)
 {
-	if (!EXPORTED)
+	if (!EXPORTED || !one_allocator())
 		return false;
 #define X(name, hook) if (!leads_to(dlsym(RTLD_DEFAULT, #name), (void *)hooked_##hook)) return false;
 	ALLOCATOR(X)

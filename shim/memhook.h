@@ -24,6 +24,11 @@
  * program that brings its own free(), a library that redirects our functions (UCX with
  * UCX_MEM_MMAP_HOOK_MODE=reloc): effective() tells of the last two.
  *
+ * Another allocator (jemalloc, tcmalloc) may lie behind this library: its free(), realloc() and malloc_usable_size() are
+ * then the real functions. What it frees by names of its own (dallocx, C++'s delete) is not told and need not be: the
+ * pages stay where they are until it calls madvise() or munmap(), which are. One that lies before this library keeps free()
+ * to itself, and one that has no malloc_usable_size() cannot say how long a chunk is: effective() tells.
+ *
  * Preloaded into everything, so: silent, no allocation, usable before the constructor ran. While the
  * real functions are being looked up, a free leaks its argument and a realloc of something fails.
  *

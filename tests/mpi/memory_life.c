@@ -166,9 +166,14 @@ static void make(struct life *l, struct item *it)
 	renew(l, it);
 }
 
+/* jemalloc's own, which no hook sees. */
+extern void dallocx(void *p, int flags) __attribute__((weak));
+
 static void end(struct item *it)
 {
-	if (it->kind == HEAP)
+	if (it->kind == HEAP && dallocx && (uintptr_t)it->at >> 14 & 1)
+		dallocx(it->at, 0);
+	else if (it->kind == HEAP)
 		free(it->at);
 	else if (it->kind != NOTHING)
 		CHECK(!munmap(it->at, it->bytes));
