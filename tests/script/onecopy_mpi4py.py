@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Two ranks exchange NumPy arrays and pickled objects, all of it looked at. See onecopy_mpi4py.sh."""
+import mmap
+import tempfile
+
 from mpi4py import MPI
 import numpy
 
@@ -68,6 +71,31 @@ def grown_in_place():
         assert got_data == expected_data and (got_array == expected_array).all(), ('grown', turn)
 
 
+def views():
+    """A view keeps its owner's memory; memory that Python maps itself; a file's."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(8 * 50000)
+        for turn in range(ROUNDS // 4):
+            owner = value(me, turn, 120000)
+            parts = [owner[1001:51001], owner[60000:110000]]
+            mapped = mmap.mmap(-1, 8 * 50000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            on_file = mmap.mmap(file.fileno(), 8 * 50000, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+            for place in (mapped, on_file):
+                parts.append(numpy.frombuffer(place))
+                parts[-1][:] = parts[0]
+            del owner, place
+            got = numpy.empty(50000)
+            for k, part in enumerate(parts):
+                for _ in range(2):
+                    got[:] = -1
+                    comm.Sendrecv(part, other, 5, got, other, 5)
+                    first = 60000 if k == 1 else 1001
+                    assert (got == value(other, turn, 120000)[first:first + 50000]).all(), ('view', turn, k)
+            del parts, part
+            mapped.close()
+            on_file.close()
+
+
 def pickles():
     """comm.recv probes with Mprobe for the size, then receives with Mrecv."""
     for turn in range(ROUNDS):
@@ -99,5 +127,6 @@ def nonblocking_pickles():
 arrays()
 freed_each_time()
 grown_in_place()
+views()
 pickles()
 nonblocking_pickles()
