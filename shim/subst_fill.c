@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "memarea.h"
+#include "regcache.h"
 #include "stats.h"
 #include "underlay.h"
 
@@ -96,6 +97,7 @@ static int place(const struct fill *fill)
 
 	memcpy(fill->block->view, (const void *)fill->begin, bytes);
 	rc = vmo_block_place(fill->block, 0, fill->block->pages, (void *)fill->begin);
+	vmo_regcache_tell(fill->begin, bytes);
 	if (rc && vmo_underlay_copy(fill->begin, bytes, fill->block->view))
 		vmo_error("memory at %#lx is lost: neither granted nor private pages could be mapped there",
 		          (unsigned long)fill->begin);
@@ -170,6 +172,8 @@ int vmo_subst_fill(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, 
 	struct plan plan;
 	int rc;
 
+	if (vmo_regcache_bars())
+		return 0;
 	survey(s, pool, begin, end, &plan);
 	if (plan.foreign || !vmo_admission_sent(&s->admission, begin, end))
 		return 0;

@@ -6,6 +6,7 @@
  */
 #include "subst_internal.h"
 
+#include "regcache.h"
 #include "stats.h"
 
 #include <string.h>
@@ -20,6 +21,7 @@ static int move_one(struct vmo_assoc *a)
 		return rc;
 	memcpy(fresh->view, a->block->view + (size_t)a->first * VMO_PAGE_BYTES, (size_t)pages * VMO_PAGE_BYTES);
 	rc = vmo_block_place(fresh, 0, pages, (void *)a->begin);
+	vmo_regcache_tell(a->begin, a->end - a->begin);
 	if (rc) {
 		vmo_block_drop(fresh);
 		return rc;

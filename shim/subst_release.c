@@ -2,6 +2,7 @@
 #include "subst_internal.h"
 
 #include "log.h"
+#include "regcache.h"
 #include "underlay.h"
 
 #include <string.h>
@@ -73,6 +74,7 @@ static bool end_association(struct vmo_subst *s, uint32_t i, const struct ending
 	bool swap = e->how == VMO_HOW_SWAP;
 	int rc = put_private_pages(&a, e);
 
+	vmo_regcache_tell(a.begin, bytes_of(&a));
 	if (rc)
 		*e->error = rc;
 	if (rc && (swap && !e->whole))
@@ -94,8 +96,10 @@ static void end_scar(struct vmo_subst *s, uint32_t i, const struct ending *e)
 {
 	struct vmo_assoc *a = &s->table.at[i];
 
-	if (e->how == VMO_HOW_COPY)
+	if (e->how == VMO_HOW_COPY) {
 		vmo_underlay_mend(a->begin, bytes_of(a));
+		vmo_regcache_tell(a->begin, bytes_of(a));
+	}
 	if (e->how != VMO_HOW_SWAP)
 		vmo_assoc_remove(&s->table, i);
 }

@@ -2,6 +2,7 @@
 #include "subst_internal.h"
 
 #include "memarea.h"
+#include "regcache.h"
 #include "underlay.h"
 
 #include <errno.h>
@@ -61,8 +62,10 @@ static void forget(struct vmo_subst *s, uint32_t i)
 	for (size_t done = 0, n; done < a.end - a.begin; done += n) {
 		uintptr_t page = a.begin + done;
 		n = a.end - page;
-		if (is_mapped(&a, page, &n))
-			lost |= vmo_underlay_copy(page, n, view_at(&a, page)) != 0;
+		if (!is_mapped(&a, page, &n))
+			continue;
+		lost |= vmo_underlay_copy(page, n, view_at(&a, page)) != 0;
+		vmo_regcache_tell(page, n);
 	}
 	if (lost) {
 		vmo_subst_abandon(s, i);

@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "memarea.h"
+#include "regcache.h"
 #include "stats.h"
 #include "underlay.h"
 
@@ -142,8 +143,10 @@ static unsigned end_range(struct vmo_subst *s, uintptr_t address, uintptr_t end,
 static void mend(const struct vmo_subst *s, uintptr_t address, uintptr_t end)
 {
 	end = vmo_page_up(end);
-	if (address % VMO_PAGE_BYTES == 0 && address < s->once_end && end > s->once_begin && vmo_memarea_allows(address, end))
+	if (address % VMO_PAGE_BYTES == 0 && address < s->once_end && end > s->once_begin && vmo_memarea_allows(address, end)) {
 		vmo_underlay_mend(address, end - address);
+		vmo_regcache_tell(address, end - address);
+	}
 }
 
 static void on_release(uintptr_t address, size_t bytes, enum vmo_release how)
@@ -204,6 +207,8 @@ int vmo_subst_new(struct vmo_subst **out, const struct vmo_subst_options *option
 	bool can = can_hook(options);
 	int rc = can && options->fork_hook ? vmo_subst_hook_fork() : 0;
 
+	if (can)
+		vmo_regcache_find();
 	vmo_subst_lock();
 	if (s->in_use)
 		rc = -EBUSY;

@@ -40,7 +40,8 @@
  * own under its lock is fine. No malloc.
  * Not handled: memory remapped by direct system calls (vmo_subst_check, for a checked mode, finds
  * it); mprotect to read-only while substituted, which a detach undoes; MADV_HUGEPAGE, which a
- * substitution undoes; devices that registered the buffer after it was substituted.
+ * substitution undoes; devices that registered the buffer after it was substituted, but for those
+ * whose cache of registrations is told (regcache.h).
  */
 #ifndef VMO_SUBSTITUTE_H
 #define VMO_SUBSTITUTE_H

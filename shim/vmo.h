@@ -16,6 +16,7 @@
  *   4  wire.h channel rndv peer        the protocol: shared pages, one transfer, who is co-resident
  *      progress                        how to wait
  *   3  pool substitute mapcache        who is granted, what is mapped, and when it ends
+ *      regcache                        others who remember pages are told of it
  *   2  xen                             libxengnttab and libxenevtchn, found at run time
  *   0  vmo.h log config stats shape    knows neither MPI nor Xen
  *      *.def
