@@ -41,7 +41,8 @@
  * Not handled: memory remapped by direct system calls (vmo_subst_check, for a checked mode, finds
  * it); mprotect to read-only while substituted, which a detach undoes; MADV_HUGEPAGE, which a
  * substitution undoes; devices that registered the buffer after it was substituted, but for those
- * whose cache of registrations is told (regcache.h).
+ * whose cache of registrations is told (regcache.h); children made by _Fork() or by clone(2) itself, which call no
+ * handlers of fork: what they write to substituted pages their parent sees.
  */
 #ifndef VMO_SUBSTITUTE_H
 #define VMO_SUBSTITUTE_H

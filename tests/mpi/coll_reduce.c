@@ -15,6 +15,7 @@
  * RUN: np=3 VMONECOPY_THRESHOLD=64 VMONECOPY_PATIENCE_US=0
  * RUN: np=3 XENEMU_LIMIT=100 expect="fell_through.no_pool [1-9]"
  * RUN: np=2 VMONECOPY_COLLECTIVES=0
+ * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_CHECK=1 expect="checked_messages [1-9]" expect="\A(?![\s\S]*CHECK:)"
  */
 #include "coll.h"
 

@@ -13,6 +13,7 @@
  * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_MAP_BUDGET=0 expect="grant_copy_bytes [1-9]"
  * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 expect="refusals [1-9]"
  * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_GRANT_BUDGET=256K
+ * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_CHECK=1 expect="checked_messages [1-9]" expect="\A(?![\s\S]*CHECK:)"
  */
 #include "t.h"
 
