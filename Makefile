@@ -5,7 +5,7 @@ B       ?= build
 CC      ?= gcc
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
-CPPFLAGS += -Ishim -D_GNU_SOURCE
+CPPFLAGS += -Ishim -D_GNU_SOURCE $(if $(FAULTS),-DVMO_FAULTS)
 FLAGS    = -std=gnu11 -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(CPPFLAGS) $(CFLAGS) $(SAN)
 ARCH    := $(shell $(CC) -dumpmachine | cut -d- -f1)
 
@@ -28,7 +28,8 @@ endif
 
 # CORE: floors 0 to 4, which know no MPI: all that is neither MPI floor nor in the preloaded file.
 FRONT := bind memhook threadhook
-CORE  := $(filter-out mpi_% $(FRONT),$(basename $(notdir $(wildcard shim/*.c))))
+# FAULTS: the build that fails on purpose (shim/fault.h); else nothing of it is linked.
+CORE  := $(filter-out mpi_% $(FRONT) $(if $(FAULTS),,fault),$(basename $(notdir $(wildcard shim/*.c))))
 MPIC  := $(basename $(notdir $(wildcard shim/mpi_*.c)))
 CORE_OBJ  := $(CORE:%=$B/obj/core/%.o)
 FRONT_OBJ := $B/obj/core/bind.o $B/obj/core/threadhook.o $B/obj/front/memhook.o $B/obj/core/entry_$(ARCH).o
@@ -44,7 +45,7 @@ MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 RANDOM   := $(MPIS:%=$B/tests/%/random)
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects
+.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -208,7 +209,7 @@ xen-demo: xenlab                ## A/B table on real Xen: netfront TCP against o
 	@$(MAKE) --no-print-directory all $(MPIS:%=$B/tests/%/vmobench)
 	@tools/vmonecopy ab --path xen --build $B --json $B/xen-demo.json
 
-test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so
+test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so faults-build
 unit: all $(UNIT)               ## unit tests alone
 	@tests/run.py --build $B --kinds unit
 
@@ -231,13 +232,21 @@ $B/obj/nohook/%.o: tests/unit/nohook/%.c
 	$(say) CC $<
 	$(Q)$(CC) $(FLAGS) -c -o $@ $<
 
+# The library with failures on purpose, in a place of its own.
+faults-build:
+	@$(MAKE) --no-print-directory B=$B/faults FAULTS=1 all
+FAULT_OPTIONS ?=
+faults: setup                   ## every place that can fail, failing: random programs still come out right (20 minutes)
+	@$(MAKE) --no-print-directory faults-build $(RANDOM)
+	@tests/faults/run.py --build $B --json $B/faults.json $(FAULT_OPTIONS)
+
 compdb:                         ## compile_commands.json for editors
 	@$(MAKE) --no-print-directory clean-objects >/dev/null && bear -- $(MAKE) --no-print-directory all
 
 clean-objects:
 	@rm -rf $B/obj
 clean:                          ## remove what was built (images of the Xen lab stay)
-	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/*.so
+	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/faults $B/*.so
 
 help:                           ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "admission.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -42,7 +44,7 @@ static long measure_on(int fd, char *user, char *view)
 
 static long measure(void)
 {
-	int fd = (int)syscall(SYS_memfd_create, "vmonecopy", 1U /* MFD_CLOEXEC */);
+	int fd = vmo_fault(admission_memory) ? -1 : (int)syscall(SYS_memfd_create, "vmonecopy", 1U /* MFD_CLOEXEC */);
 	char *view = NULL, *user = scratch(-1, MAP_PRIVATE | MAP_ANONYMOUS);
 	long n = N_MOST;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "assoc.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -137,7 +139,7 @@ int vmo_assoc_cut(struct vmo_assoc_table *table, uintptr_t address)
 
 	if (i == table->count || low->begin >= address)
 		return 0;
-	if (table->count == VMO_ASSOC_MOST)
+	if (table->count == VMO_ASSOC_MOST || vmo_fault(assoc_cut))
 		return -ENOSPC;
 	change_begin(table);
 	shift(table, i, i + 1);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "channel.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -101,7 +103,7 @@ void vmo_channel_close(struct vmo_channel *channel, struct vmo_xen *xen)
 
 int vmo_channel_take(struct vmo_channel *channel, uint64_t *sequence)
 {
-	if (!channel->free_slots)
+	if (!channel->free_slots || vmo_fault(slot))
 		return -EAGAIN;
 	*sequence = ++channel->sequence;
 	return channel->free_slot[--channel->free_slots];

@@ -9,9 +9,9 @@
  * Lock order: the cache's lock is the outer one. Mapping and freeing under it may run the memory
  * hooks; the hooks' listener never calls the cache.
  */
-#define HASH_NONFATAL_OOM 1	/* uthash.h would exit(-1), */
-#define NDEBUG			/* utlist.h would assert */
 #include "mapcache.h"
+
+#include "hash.h"
 
 #include "log.h"
 #include "stats.h"
@@ -20,8 +20,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
-#include <utlist.h>
 
 #define FRONT 256			/* entries of the front table; a power of two */
 #define MAX_RUN_PAGES (1u << 20)	/* what a catalog may claim */
@@ -199,7 +197,7 @@ static int why_not_mapped(struct vmo_mapcache *cache, vmo_domid owner, const vmo
 
 static int map_claim(struct vmo_mapcache *cache, vmo_domid owner, const struct claim *claim, char **address)
 {
-	vmo_gref *grefs = malloc(claim->pages * sizeof *grefs);
+	vmo_gref *grefs = vmo_fault(mapping_grefs) ? NULL : malloc(claim->pages * sizeof *grefs);
 	void *at = NULL;
 	int rc;
 
@@ -233,7 +231,7 @@ static int insert(struct vmo_mapcache *cache, struct vmo_mapping *mapping)
 static int map_run(struct vmo_mapcache *cache, vmo_domid owner, struct key key, uint32_t generation,
                    const struct claim *claim, struct vmo_mapping **out)
 {
-	struct vmo_mapping *mapping = calloc(1, sizeof *mapping);
+	struct vmo_mapping *mapping = vmo_fault(mapping) ? NULL : calloc(1, sizeof *mapping);
 	int rc;
 
 	if (!mapping)
@@ -356,7 +354,7 @@ void vmo_mapcache_forget(struct vmo_mapcache *cache, uint32_t peer)
 
 int vmo_mapcache_new(struct vmo_mapcache **out, struct vmo_xen *xen, uint64_t budget_pages)
 {
-	struct vmo_mapcache *cache = calloc(1, sizeof *cache);
+	struct vmo_mapcache *cache = vmo_fault(mapcache) ? NULL : calloc(1, sizeof *cache);
 
 	if (!cache)
 		return -ENOMEM;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "memarea.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
@@ -16,7 +18,7 @@
 static int each_line(const char *path, bool (*line)(const char *text, void *context), void *context)
 {
 	char buffer[4096], text[LINE_BYTES];
-	long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC), got;
+	long fd = vmo_fault(proc_files) ? -1 : syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC), got;
 	size_t n = 0;
 	bool more = true;
 

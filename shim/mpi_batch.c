@@ -16,7 +16,7 @@ bool vmo_batch_open(struct vmo_batch *b, int n, MPI_Request *request)
 	b->error = MPI_SUCCESS;
 	b->raised = false;
 	if (n > VMO_BATCH_SMALL) {
-		b->large = malloc((size_t)n * (sizeof *b->key + sizeof *b->status + sizeof *b->index + sizeof *b->op));
+		b->large = vmo_fault(batch) ? NULL : malloc((size_t)n * (sizeof *b->key + sizeof *b->status + sizeof *b->index + sizeof *b->op));
 		if (!b->large)
 			return false;
 		b->op = b->large;

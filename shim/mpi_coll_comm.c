@@ -43,7 +43,7 @@ void vmo_coll_setup(const struct vmo_config *config, bool willing)
 
 static void *array(struct vmo_coll *coll, size_t per_rank)
 {
-	return calloc((size_t)coll->size, per_rank);
+	return vmo_fault(coll_arrays) ? NULL : calloc((size_t)coll->size, per_rank);
 }
 
 static bool allocate(struct vmo_coll *coll)
@@ -132,7 +132,7 @@ static bool tell_relations(struct vmo_coll *coll)
 /* Collective. NULL only where there is no memory for the record of it, which nothing can mend. */
 static struct vmo_coll *agree(MPI_Comm comm, struct vmo_comm_map *map)
 {
-	struct vmo_coll *coll = calloc(1, sizeof *coll);
+	struct vmo_coll *coll = vmo_fault(coll) ? NULL : calloc(1, sizeof *coll);
 
 	if (!coll)
 		return NULL;
@@ -236,7 +236,7 @@ char *vmo_coll_scratch(struct vmo_coll *coll, int which, size_t bytes)
 	if (bytes <= coll->scratch_bytes[which])
 		return coll->scratch[which];
 	bytes = (size_t)vmo_page_up(bytes + bytes / 4);
-	if (posix_memalign(&fresh, VMO_PAGE_BYTES, bytes))
+	if (vmo_fault(coll_scratch) || posix_memalign(&fresh, VMO_PAGE_BYTES, bytes))
 		return NULL;
 	free(coll->scratch[which]);
 	coll->scratch[which] = fresh;

@@ -31,7 +31,7 @@ static int forget(MPI_Comm comm, int keyval, void *value, void *extra)
 
 static struct vmo_comm_map *new_map(int size)
 {
-	struct vmo_comm_map *map = calloc(1, sizeof *map + (size_t)size * sizeof map->peer[0]);
+	struct vmo_comm_map *map = vmo_fault(comm_map) ? NULL : calloc(1, sizeof *map + (size_t)size * sizeof map->peer[0]);
 
 	if (map) {
 		map->refs = 1;
@@ -57,7 +57,7 @@ static struct vmo_comm_map *map_of_group(MPI_Group group)
 
 	shim.mpi.Group_size(group, &size);
 	struct vmo_comm_map *map = new_map(size);
-	int *ranks = malloc(2 * (size_t)size * sizeof *ranks + 1);
+	int *ranks = vmo_fault(comm_ranks) ? NULL : malloc(2 * (size_t)size * sizeof *ranks + 1);
 	if (!map || !ranks || shim.mpi.Comm_group(shim.private_comm, &world) != MPI_SUCCESS) {
 		free(map);
 		free(ranks);
@@ -88,7 +88,7 @@ static struct vmo_comm_map *compute(MPI_Comm comm)
 		map->receives_only = __atomic_load_n(&shim.sessions, __ATOMIC_RELAXED);
 		map->inter = inter;
 	}
-	if (map && shim.mpi.Comm_set_attr(comm, shim.comm_keyval, map) != MPI_SUCCESS) {
+	if (map && (vmo_fault(comm_attribute) || shim.mpi.Comm_set_attr(comm, shim.comm_keyval, map) != MPI_SUCCESS)) {
 		vmo_map_drop(map);
 		map = NULL;
 	}
@@ -164,8 +164,8 @@ int vmo_comm_setup(int ranks)
 	if (!map)
 		return -ENOMEM;
 	shim.world = map;
-	return shim.mpi.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, forget, &shim.comm_keyval, NULL) == MPI_SUCCESS
-	       ? 0 : -EIO;
+	return !vmo_fault(keyval) && shim.mpi.Comm_create_keyval(MPI_COMM_NULL_COPY_FN, forget, &shim.comm_keyval, NULL)
+	       == MPI_SUCCESS ? 0 : -EIO;
 }
 
 void vmo_comm_cleanup(void)

@@ -102,7 +102,7 @@ static int read_recipe(MPI_Datatype type, struct recipe *r)
 		return -ENOTSUP;
 	r->large = number[2] > 0;
 	r->types = 0;
-	r->n = malloc((size_t)(number[0] + number[1] + number[2] + 1) * sizeof *r->n);
+	r->n = vmo_fault(recipe) ? NULL : malloc((size_t)(number[0] + number[1] + number[2] + 1) * sizeof *r->n);
 	r->type = malloc(((size_t)number[3] + 1) * sizeof *r->type);
 	int rc = r->n && r->type ? 0 : -ENOMEM;
 	if (!rc && r->combiner != MPI_COMBINER_NAMED)

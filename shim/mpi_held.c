@@ -88,7 +88,7 @@ static int genuine_message(MPI_Message *message)
 
 static struct vmo_held *new_held(MPI_Comm comm, const MPI_Status *status)
 {
-	struct vmo_held *held = calloc(1, sizeof *held);
+	struct vmo_held *held = vmo_fault(held) ? NULL : calloc(1, sizeof *held);
 
 	if (held) {
 		held->comm = comm;

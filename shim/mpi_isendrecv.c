@@ -125,7 +125,7 @@ static int begin(struct vmo_pair *pair, const void *sendbuf, MPI_Count sendcount
 
 static struct vmo_pair *new_pair(void *copy)
 {
-	struct vmo_pair *pair = calloc(1, sizeof *pair);
+	struct vmo_pair *pair = vmo_fault(pair) ? NULL : calloc(1, sizeof *pair);
 
 	if (pair) {
 		pair->send = pair->receive = MPI_REQUEST_NULL;

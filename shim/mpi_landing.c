@@ -45,7 +45,7 @@ static char *new_landing(size_t bytes)
 	vmo_enter();
 	struct landing *landing = take_spare(bytes);
 	vmo_leave();
-	if (!landing && (landing = malloc(sizeof *landing + bytes)))
+	if (!landing && !vmo_fault(landing) && (landing = malloc(sizeof *landing + bytes)))
 		landing->bytes = bytes;
 	return landing ? (char *)(landing + 1) : NULL;
 }

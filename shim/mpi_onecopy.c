@@ -80,7 +80,7 @@ static int send_spaced(struct vmo_op *op)
 {
 	struct vmo_xfer *xfer = op->xfer;
 
-	if (!op->copy && (op->copy = malloc(xfer->bytes)))
+	if (!op->copy && !vmo_fault(refused_copy) && (op->copy = malloc(xfer->bytes)))
 		vmo_rndv_read_back(xfer, op->copy);
 	return op->copy ? shim.mpi.Isend(op->copy, (int)xfer->bytes, MPI_BYTE, (int)xfer->peer->rank,
 	                                 vmo_refused_tag(xfer->sequence), shim.private_comm, &op->again)

@@ -21,7 +21,7 @@ struct vmo_op *vmo_op_new(enum vmo_op_kind kind)
 		shim.spare = op->next;
 	pthread_mutex_unlock(&spare_lock);
 	if (!op)
-		op = malloc(sizeof *op);
+		op = vmo_fault(op) ? NULL : malloc(sizeof *op);
 	if (op) {
 		memset(op, 0, sizeof *op);
 		op->kind = kind;

@@ -61,7 +61,7 @@ static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 		vmo_rndv_unpeek(in, mapping);
 		return 0;
 	}
-	char *whole = malloc((size_t)want);
+	char *whole = vmo_fault(unpack_whole) ? NULL : malloc((size_t)want);
 	int rc = whole ? vmo_rndv_pull(in, whole, (uint64_t)want) : -ENOMEM;
 	if (!rc) {
 		vmo_unpack(whole, want, rx->buf, &rx->to);
@@ -111,7 +111,7 @@ static int receive_by_mpi(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 	struct vmo_wait wait = VMO_WAIT_INIT;
 	MPI_Request request;
 	int flag = 0, rc;
-	char *whole = malloc(in->bytes);
+	char *whole = vmo_fault(refused_whole) ? NULL : malloc(in->bytes);
 
 	rc = !whole ? MPI_ERR_NO_MEM
 	   : shim.mpi.Irecv(whole, (int)in->bytes, MPI_BYTE, (int)in->peer->rank, vmo_refused_tag(in->sequence),

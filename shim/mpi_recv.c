@@ -140,7 +140,8 @@ int vmo_request_new(MPI_Request *request, MPI_Comm comm, struct vmo_op **out)
 	if (!op)
 		return MPI_ERR_NO_MEM;
 	op->rx.comm = comm;
-	int rc = shim.mpi.Grequest_start(complete_query, complete_free, complete_cancel, op, request);
+	int rc = vmo_fault(grequest) ? MPI_ERR_NO_MEM
+	       : shim.mpi.Grequest_start(complete_query, complete_free, complete_cancel, op, request);
 	if (rc != MPI_SUCCESS) {
 		vmo_op_free(op);
 		return rc;

@@ -141,7 +141,7 @@ int vmo_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int
 
 	if (!goes(buf, count, type, dest, comm, &g) || !(op = vmo_op_new(VMO_OP_SEND)))
 		return isend_in(mode)(buf, (int)count, type, dest, tag, comm, request);
-	error = shim.mpi.Grequest_start(query, release, cancel, op, &handle);
+	error = vmo_fault(grequest) ? MPI_ERR_NO_MEM : shim.mpi.Grequest_start(query, release, cancel, op, &handle);
 	if (error != MPI_SUCCESS) {
 		vmo_op_free(op);
 		return isend_in(mode)(buf, (int)count, type, dest, tag, comm, request);

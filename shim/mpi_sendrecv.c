@@ -90,7 +90,7 @@ int vmo_sendrecv_copy(const void *buf, MPI_Count count, MPI_Datatype type, struc
 		return MPI_ERR_COUNT;
 	if (layout.bytes > INT_MAX && !layout.contiguous)
 		return MPI_ERR_COUNT;
-	char *copy = malloc((size_t)layout.bytes + 1);
+	char *copy = vmo_fault(sendrecv_copy) ? NULL : malloc((size_t)layout.bytes + 1);
 	if (!copy)
 		return MPI_ERR_NO_MEM;
 	int rc = layout.bytes ? vmo_pack(buf, &layout, copy) : MPI_SUCCESS;

@@ -39,14 +39,12 @@
 #include <mpi.h>
 
 #include "bind.h"
+#include "fault.h"
+#include "hash.h"
 #include "log.h"
 #include "progress.h"
 #include "rndv.h"
 
-#define HASH_NONFATAL_OOM 1	/* uthash would exit() */
-#define NDEBUG			/* utlist would assert() */
-#include <uthash.h>
-#include <utlist.h>
 
 #if MPI_VERSION >= 4
 #define X4(name) X(name)

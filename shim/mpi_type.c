@@ -51,7 +51,7 @@ static void find_shape(struct vmo_type *t, MPI_Datatype type)
 
 static struct vmo_type *examine(MPI_Datatype type)
 {
-	struct vmo_type *t = committed(type) ? calloc(1, sizeof *t) : NULL;
+	struct vmo_type *t = committed(type) && !vmo_fault(type_facts) ? calloc(1, sizeof *t) : NULL;
 
 	if (!t)
 		return NULL;
@@ -99,7 +99,8 @@ static struct vmo_type *find_out(MPI_Datatype type)
 {
 	vmo_enter();
 	struct vmo_type *t = known(type);
-	if (!t && (t = examine(type)) && shim.mpi.Type_set_attr(type, shim.type_keyval, t) != MPI_SUCCESS) {
+	if (!t && (t = examine(type)) &&
+	    (vmo_fault(type_attribute) || shim.mpi.Type_set_attr(type, shim.type_keyval, t) != MPI_SUCCESS)) {
 		vmo_type_drop(t);
 		t = NULL;
 	}
@@ -275,7 +276,7 @@ static int pack_one(const void *element, const struct vmo_layout *layout, char *
 	if (layout->bytes / layout->count > INT_MAX)
 		return MPI_ERR_COUNT;	/* MPI_Pack counts in int */
 	*size = (int)(layout->bytes / layout->count);
-	*out = malloc((size_t)*size);
+	*out = vmo_fault(part_of_element) ? NULL : malloc((size_t)*size);
 	if (!*out)
 		return MPI_ERR_NO_MEM;
 	int rc = mpi_pack(element, 1, layout->type, *out, *size);
@@ -364,7 +365,7 @@ int vmo_unpack(const void *from, MPI_Count bytes, void *buf, const struct vmo_la
 int vmo_type_setup(void)
 {
 	byte_facts.type = MPI_BYTE;
-	return shim.mpi.Type_create_keyval(MPI_TYPE_NULL_COPY_FN, forget, &shim.type_keyval, NULL)
+	return !vmo_fault(keyval) && shim.mpi.Type_create_keyval(MPI_TYPE_NULL_COPY_FN, forget, &shim.type_keyval, NULL)
 	       == MPI_SUCCESS ? 0 : -EIO;
 }
 

@@ -141,7 +141,7 @@ struct failures {
 static void note_failures(struct failures *f, const struct vmo_batch *b, int got)
 {
 	if (!f->bad) {
-		f->bad = calloc((size_t)b->n, sizeof *f->bad);
+		f->bad = vmo_fault(failures) ? NULL : calloc((size_t)b->n, sizeof *f->bad);
 		f->error = calloc((size_t)b->n, sizeof *f->error);
 	}
 	for (int k = 0; f->bad && f->error && k < got; k++) {

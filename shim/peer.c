@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "peer.h"
 
+#include "fault.h"
 #include "log.h"
 
 #include <errno.h>
@@ -78,7 +79,7 @@ static bool candidates(const struct hello *a, const struct hello *b)
 static int say_hello(struct start *s)
 {
 	struct vmo_engine *e = s->engine;
-	struct hello *out = calloc(e->ranks, sizeof *out);
+	struct hello *out = vmo_fault(hello) ? NULL : calloc(e->ranks, sizeof *out);
 
 	if (!out)
 		return -ENOMEM;
@@ -172,7 +173,7 @@ static bool proven(struct start *s, uint32_t r)
 static int agree(struct start *s)
 {
 	struct vmo_engine *e = s->engine;
-	uint32_t *said = calloc(2 * (size_t)e->ranks, sizeof *said), *heard = said + e->ranks;
+	uint32_t *said = vmo_fault(agree) ? NULL : calloc(2 * (size_t)e->ranks, sizeof *said), *heard = said + e->ranks;
 
 	if (!said)
 		return -ENOMEM;
@@ -267,7 +268,7 @@ static void close_peer(struct vmo_engine *e, struct vmo_peer *peer, bool mine)
 static int connect_pairs(struct start *s)
 {
 	struct vmo_engine *e = s->engine;
-	struct offer *mine = calloc(2 * (size_t)e->ranks, sizeof *mine), *theirs = mine + e->ranks;
+	struct offer *mine = vmo_fault(offers) ? NULL : calloc(2 * (size_t)e->ranks, sizeof *mine), *theirs = mine + e->ranks;
 
 	if (!mine)
 		return -ENOMEM;
@@ -300,7 +301,7 @@ static int open_rooms(struct start *s, struct vmo_memhook *hook)
 	};
 
 	e->budget.pages = grant_budget(s);
-	e->pool = calloc(e->ranks, sizeof *e->pool);
+	e->pool = vmo_fault(pools) ? NULL : calloc(e->ranks, sizeof *e->pool);
 	if (!e->pool)
 		return -ENOMEM;
 	int rc = vmo_mapcache_new(&e->cache, e->xen, (uint64_t)e->config.map_budget / VMO_PAGE_BYTES);
@@ -370,7 +371,7 @@ int vmo_engine_start(struct vmo_engine *e, const struct vmo_config *config, uint
 		snprintf(e->why, sizeof e->why, "switched off by VMONECOPY=0");
 	else if (vmo_xen_open(&e->xen, library, config->domid, e->why, sizeof e->why))
 		e->xen = NULL;
-	e->peer = calloc(ranks, sizeof *e->peer);
+	e->peer = vmo_fault(engine) ? NULL : calloc(ranks, sizeof *e->peer);
 	s.hello = calloc(ranks, sizeof *s.hello);
 	s.mine = calloc(ranks, sizeof *s.mine);
 	s.theirs = calloc(ranks, sizeof *s.theirs);

@@ -2,6 +2,8 @@
 /* Blocks: who uses which pages of the runs. */
 #include "pool_internal.h"
 
+#include "fault.h"
+
 #include <errno.h>
 
 struct gap {
@@ -68,7 +70,7 @@ static struct gap find(const struct vmo_pool *pool, uint32_t pages)
 
 static int add_spares(struct vmo_pool *pool)
 {
-	struct slab *slab = vmo_raw_alloc(sizeof *slab, PROT_READ | PROT_WRITE);
+	struct slab *slab = vmo_fault(pool_blocks) ? NULL : vmo_raw_alloc(sizeof *slab, PROT_READ | PROT_WRITE);
 
 	if (!slab)
 		return -ENOMEM;
@@ -172,6 +174,12 @@ int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, voi
 		return -EINVAL;
 	if (!address || (uintptr_t)address % VMO_PAGE_BYTES)
 		return -EINVAL;
+	if (vmo_fault(place))
+		return -errno;
+	if (vmo_fault(place_lost)) {
+		vmo_raw_free(address, pages * VMO_PAGE_BYTES);
+		return -errno;
+	}
 	/* run[] entries never change once a block of theirs exists: no lock. */
 	return vmo_xen_view(pool->xen, &pool->run[block->run]->grant, block->first + first, pages, address, true, &view);
 }
@@ -179,7 +187,7 @@ int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, voi
 int vmo_pool_new(struct vmo_pool **out, struct vmo_xen *xen, vmo_domid peer, size_t run_bytes,
                  struct vmo_budget *budget)
 {
-	struct vmo_pool *pool = vmo_raw_alloc(sizeof *pool, PROT_READ | PROT_WRITE);
+	struct vmo_pool *pool = vmo_fault(pool) ? NULL : vmo_raw_alloc(sizeof *pool, PROT_READ | PROT_WRITE);
 	int rc;
 
 	if (!pool)

@@ -2,6 +2,7 @@
 /* Runs and their catalog: what is granted, within the budget, and how the peer learns of it. */
 #include "pool_internal.h"
 
+#include "fault.h"
 #include "log.h"
 #include "stats.h"
 
@@ -124,7 +125,7 @@ static size_t run_bytes(uint32_t pages)
 
 static int add_run(struct vmo_pool *pool, uint32_t pages)
 {
-	struct run *run = vmo_raw_alloc(run_bytes(pages), PROT_READ | PROT_WRITE);
+	struct run *run = vmo_fault(pool_run) ? NULL : vmo_raw_alloc(run_bytes(pages), PROT_READ | PROT_WRITE);
 	void *view = NULL;
 	int rc = run ? extend_catalog(pool, pool->next_page + pages) : -ENOMEM;
 
@@ -199,7 +200,7 @@ int vmo_pool_new_catalog(struct vmo_pool *pool)
 	void *view;
 	int rc;
 
-	pool->gref = vmo_raw_alloc(VMO_MAX_POOL_PAGES * sizeof *pool->gref, PROT_NONE);
+	pool->gref = vmo_fault(pool_grefs) ? NULL : vmo_raw_alloc(VMO_MAX_POOL_PAGES * sizeof *pool->gref, PROT_NONE);
 	if (!pool->gref)
 		return -ENOMEM;
 	rc = grant_pages(pool, 1, NULL, &pool->directory_grant, &pool->directory_gref, &view);

@@ -2,6 +2,8 @@
 /* The sender's half of the rendezvous; the receiver's is in rndv_pull.c. */
 #include "rndv_internal.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@ static struct vmo_xfer *new_xfer(struct vmo_engine *e)
 	if (xfer)
 		e->spare = xfer->next;
 	else
-		xfer = malloc(sizeof *xfer);
+		xfer = vmo_fault(xfer) ? NULL : malloc(sizeof *xfer);
 	return xfer;
 }
 

@@ -9,6 +9,8 @@
  */
 #include "rndv_internal.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +32,7 @@ static int hold(struct vmo_incoming *in, const struct vmo_extent *extent, struct
 	held->mapping = NULL;
 	if (rc == -EPROTO || !in->peer->engine->config.grant_copy)
 		return rc;
-	held->copy = malloc(extent->bytes + 1);
+	held->copy = vmo_fault(spaced_copy) ? NULL : malloc(extent->bytes + 1);
 	rc = held->copy ? vmo_rndv_grant_copy(in, extent, held->copy, extent->bytes) : -ENOMEM;
 	held->at = held->copy;
 	if (rc)
@@ -83,7 +85,8 @@ static int copy(struct vmo_incoming *in, const struct held *held, struct vmo_str
 
 int vmo_rndv_pull_spaced(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
 {
-	struct vmo_strip few[FEW], *strip = in->strips <= FEW ? few : malloc(in->strips * sizeof *strip);
+	struct vmo_strip few[FEW], *strip = in->strips <= FEW ? few
+	                                   : vmo_fault(spaced_strips) ? NULL : malloc(in->strips * sizeof *strip);
 	struct held held[VMO_SLOT_EXTENTS];
 	uint32_t n = 0;
 	int rc = strip ? 0 : -ENOMEM;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "shape.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +84,7 @@ static int grow(struct vmo_strips *list)
 
 	if (room > VMO_STRIPS_MOST)
 		return -E2BIG;
-	more = realloc(list->strip, room * sizeof *more);
+	more = vmo_fault(strips) ? NULL : realloc(list->strip, room * sizeof *more);
 	if (!more)
 		return -ENOMEM;
 	list->strip = more;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "subst_internal.h"
 
+#include "fault.h"
 #include "log.h"
 #include "memarea.h"
 #include "regcache.h"
@@ -177,7 +178,7 @@ int vmo_subst_fill(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, 
 	survey(s, pool, begin, end, &plan);
 	if (plan.foreign || !vmo_admission_sent(&s->admission, begin, end))
 		return 0;
-	if (s->table.count > TABLE_FULL)
+	if (s->table.count > TABLE_FULL || vmo_fault(assoc_room))
 		return 0;
 	if (plan.kept + plan.gaps > most) {
 		rc = consolidate(s, pool, begin, end, &plan);

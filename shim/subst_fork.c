@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "subst_internal.h"
 
+#include "fault.h"
 #include "log.h"
 #include "stats.h"
 #include "underlay.h"
@@ -37,7 +38,7 @@ static void before_fork(void)
 	vmo_subst_lock();
 	if (!s->enabled || !s->fork_hook || !s->table.count)
 		return;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fork_pair))
+	if (vmo_fault(fork_socket) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fork_pair))
 		vmo_count(fork_releases, vmo_subst_end_all(s, VMO_WHY_FORK));	/* no descriptors left */
 }
 
@@ -98,7 +99,7 @@ int vmo_subst_hook_fork(void)
 {
 	static bool hooked;	/* fork handlers cannot be taken back */
 
-	if (!hooked && pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child))
+	if (!hooked && (vmo_fault(fork_hook) || pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child)))
 		return -ENOMEM;
 	hooked = true;
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "subst_internal.h"
 
+#include "fault.h"
 #include "memarea.h"
 #include "regcache.h"
 #include "underlay.h"
@@ -93,7 +94,7 @@ static bool verify_one(struct vmo_subst *s, uint32_t i, int pagemap, bool exact)
 
 int vmo_subst_verify(struct vmo_subst *s, uintptr_t begin, uintptr_t end, bool exact)
 {
-	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), result = 1;
+	int pagemap = vmo_fault(proc_pagemap) ? -1 : open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), result = 1;
 	uint32_t i = vmo_assoc_find(&s->table, begin);
 
 	if (pagemap < 0)

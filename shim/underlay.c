@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "underlay.h"
 
+#include "fault.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,12 +26,12 @@ static void unmap(char *address, size_t bytes)
 
 int vmo_underlay_zero(uintptr_t at, size_t bytes)
 {
-	return map(at, bytes, MAP_FIXED) ? 0 : -errno;
+	return !vmo_fault(zero_pages) && map(at, bytes, MAP_FIXED) ? 0 : -errno;
 }
 
 int vmo_underlay_copy(uintptr_t at, size_t bytes, const void *view)
 {
-	char *to = map(at, bytes, MAP_FIXED | MAP_POPULATE);
+	char *to = vmo_fault(copy_pages) ? NULL : map(at, bytes, MAP_FIXED | MAP_POPULATE);
 
 	if (!to)
 		return -errno;
@@ -55,10 +57,20 @@ static void settle_writes(uintptr_t at, size_t bytes, const char *view, const ch
 	}
 }
 
+/* -1 and errno. */
+static long move(char *from, size_t bytes, uintptr_t to)
+{
+	if (vmo_fault(swap_move))
+		return -1;
+	if (vmo_fault(swap_move_lost))
+		return unmap((char *)to, bytes), -1;
+	return syscall(SYS_mremap, from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == -1 ? -1 : 0;
+}
+
 int vmo_underlay_swap(uintptr_t at, size_t bytes, const void *view, bool settle)
 {
-	char *fresh = map(0, bytes, MAP_POPULATE);
-	char *copied = fresh && settle ? map(0, bytes, MAP_POPULATE) : NULL;
+	char *fresh = vmo_fault(swap_memory) ? NULL : map(0, bytes, MAP_POPULATE);
+	char *copied = fresh && settle && !vmo_fault(swap_settle) ? map(0, bytes, MAP_POPULATE) : NULL;
 	int rc = 0;
 
 	if (!fresh)
@@ -66,7 +78,7 @@ int vmo_underlay_swap(uintptr_t at, size_t bytes, const void *view, bool settle)
 	memcpy(fresh, view, bytes);
 	if (copied)
 		memcpy(copied, fresh, bytes);
-	if (syscall(SYS_mremap, fresh, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == -1) {
+	if (move(fresh, bytes, at)) {
 		rc = -errno;
 		unmap(fresh, bytes);
 	} else if (copied) {
@@ -78,7 +90,7 @@ int vmo_underlay_swap(uintptr_t at, size_t bytes, const void *view, bool settle)
 
 int vmo_underlay_mend(uintptr_t at, size_t bytes)
 {
-	char *kept = map(0, bytes, MAP_POPULATE);
+	char *kept = vmo_fault(mend_memory) ? NULL : map(0, bytes, MAP_POPULATE);
 	int rc;
 
 	if (!kept)

@@ -19,6 +19,7 @@
  *      regcache                        others who remember pages are told of it
  *   2  xen                             libxengnttab and libxenevtchn, found at run time
  *   0  vmo.h log config stats shape    knows neither MPI nor Xen
+ *      hash fault
  *      *.def
  *
  *   libvmonecopy.so       floor 6: the one file that the user preloads; NEEDED: libc alone

@@ -7,6 +7,7 @@
  */
 #include "xen_internal.h"
 
+#include "fault.h"
 #include "log.h"
 
 #include <errno.h>
@@ -67,15 +68,16 @@ int vmo_xen_grant(struct vmo_xen *xen, vmo_domid peer, uint32_t pages, bool writ
 
 	if (!pages || pages > VMO_XEN_MOST_PAGES || peer >= DOMID_FIRST_RESERVED)
 		return -EINVAL;
-	rc = raw_mmap(NULL, bytes, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &scratch);
+	rc = vmo_fault(grant_list) ? -errno : raw_mmap(NULL, bytes, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &scratch);
 	if (rc)
 		return rc;
 	op = scratch;
 	op->domid = (uint16_t)peer;
 	op->flags = writable ? GNTALLOC_FLAG_WRITABLE : 0;
 	op->count = pages;
-	rc = gntalloc(xen, IOCTL_GNTALLOC_ALLOC_GREF, op);
+	rc = vmo_fault(grant) ? -errno : gntalloc(xen, IOCTL_GNTALLOC_ALLOC_GREF, op);
 	if (!rc) {
+		vmo_held(granted_pages, pages);
 		*out = (struct vmo_grant){ op->index, pages };
 		memcpy(grefs, op->gref_ids, pages * sizeof *grefs);
 	}
@@ -87,7 +89,8 @@ int vmo_xen_ungrant(struct vmo_xen *xen, const struct vmo_grant *grant)
 {
 	struct ioctl_gntalloc_dealloc_gref op = { .index = grant->offset, .count = grant->pages };
 
-	return gntalloc(xen, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
+	vmo_held(granted_pages, -(long)grant->pages);	/* whatever comes of it: it was tried */
+	return vmo_fault(ungrant) ? -errno : gntalloc(xen, IOCTL_GNTALLOC_DEALLOC_GREF, &op);
 }
 
 int vmo_xen_view(struct vmo_xen *xen, const struct vmo_grant *grant, uint32_t first, uint32_t pages, void *fixed,
@@ -98,6 +101,8 @@ int vmo_xen_view(struct vmo_xen *xen, const struct vmo_grant *grant, uint32_t fi
 	/* Checked here because a MAP_FIXED that the driver refuses has already lost what was there. */
 	if (!pages || first > grant->pages || pages > grant->pages - first)
 		return -EINVAL;
+	if (vmo_fault(view))
+		return -errno;
 	return raw_mmap(fixed, pages * VMO_PAGE_BYTES, flags, xen->gntalloc_fd,
 	                grant->offset + first * VMO_PAGE_BYTES, out);
 }
@@ -116,7 +121,7 @@ int vmo_xen_notify_clear(struct vmo_xen *xen, const struct vmo_grant *grant, uin
 
 	if (byte_offset >= grant->pages * VMO_PAGE_BYTES)
 		return -EINVAL;
-	return gntalloc(xen, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
+	return vmo_fault(notify_clear) ? -errno : gntalloc(xen, IOCTL_GNTALLOC_SET_UNMAP_NOTIFY, &op);
 }
 
 int vmo_xen_map(struct vmo_xen *xen, vmo_domid owner, const vmo_gref *grefs, uint32_t pages, bool writable,
@@ -131,13 +136,16 @@ int vmo_xen_map(struct vmo_xen *xen, vmo_domid owner, const vmo_gref *grefs, uin
 		return -E2BIG;
 	pthread_mutex_lock(&xen->map_lock);
 	errno = 0;
-	address = xen->xengnttab_map_domain_grant_refs(xen->gnttab, pages, owner, (uint32_t *)(uintptr_t)grefs, prot);
+	address = vmo_fault(map) ? NULL
+	        : xen->xengnttab_map_domain_grant_refs(xen->gnttab, pages, owner, (uint32_t *)(uintptr_t)grefs, prot);
 	if (!address)
 		rc = errno ? -errno : -EINVAL;
 	pthread_mutex_unlock(&xen->map_lock);
-	if (!rc)
-		*out = address;
-	return rc;
+	if (rc)
+		return rc;
+	vmo_held(mapped_pages, pages);
+	*out = address;
+	return 0;
 }
 
 int vmo_xen_unmap(struct vmo_xen *xen, void *address, uint32_t pages)
@@ -145,7 +153,8 @@ int vmo_xen_unmap(struct vmo_xen *xen, void *address, uint32_t pages)
 	int rc;
 
 	pthread_mutex_lock(&xen->map_lock);
-	rc = xen->xengnttab_unmap(xen->gnttab, address, pages) ? -errno : 0;
+	vmo_held(mapped_pages, -(long)pages);	/* whatever comes of it: it was tried */
+	rc = vmo_fault(unmap) || xen->xengnttab_unmap(xen->gnttab, address, pages) ? -errno : 0;
 	pthread_mutex_unlock(&xen->map_lock);
 	return rc;
 }
@@ -205,8 +214,10 @@ int vmo_xen_copy(struct vmo_xen *xen, vmo_domid owner, const vmo_gref *grefs, ui
 
 		while (n < COPY_BATCH && copy.bytes)
 			next_segment(&copy, &segments[n++]);
-		if (xen->xengnttab_grant_copy(xen->gnttab, n, segments))
+		if (vmo_fault(copy) || xen->xengnttab_grant_copy(xen->gnttab, n, segments))
 			return -errno;
+		if (vmo_fault(copy_status))
+			segments[n - 1].status = GNTST_general_error;
 		for (uint32_t i = 0; i < n; i++)
 			if (segments[i].status != GNTST_okay)
 				return bad_segment(xen, &segments[i]);
@@ -218,28 +229,30 @@ static int new_port(xenevtchn_port_or_error_t result, uint32_t *port)
 {
 	if (result < 0)
 		return errno ? -errno : -EIO;
+	vmo_held(ports, 1);
 	*port = (uint32_t)result;
 	return 0;
 }
 
 int vmo_xen_port_offer(struct vmo_xen *xen, vmo_domid peer, uint32_t *port)
 {
-	return new_port(xen->xenevtchn_bind_unbound_port(xen->evtchn, peer), port);
+	return new_port(vmo_fault(port_offer) ? -1 : xen->xenevtchn_bind_unbound_port(xen->evtchn, peer), port);
 }
 
 int vmo_xen_port_bind(struct vmo_xen *xen, vmo_domid peer, uint32_t remote, uint32_t *port)
 {
-	return new_port(xen->xenevtchn_bind_interdomain(xen->evtchn, peer, remote), port);
+	return new_port(vmo_fault(port_bind) ? -1 : xen->xenevtchn_bind_interdomain(xen->evtchn, peer, remote), port);
 }
 
 int vmo_xen_port_close(struct vmo_xen *xen, uint32_t port)
 {
+	vmo_held(ports, -1);
 	return xen->xenevtchn_unbind(xen->evtchn, port) ? -errno : 0;
 }
 
 int vmo_xen_port_notify(struct vmo_xen *xen, uint32_t port)
 {
-	return xen->xenevtchn_notify(xen->evtchn, port) ? -errno : 0;
+	return vmo_fault(port_notify) || xen->xenevtchn_notify(xen->evtchn, port) ? -errno : 0;
 }
 
 /* 1: readable, 0: not in time, or -errno. */
@@ -278,7 +291,7 @@ static int drain_events(struct vmo_xen *xen)
 
 int vmo_xen_port_wait(struct vmo_xen *xen, uint64_t timeout_ns)
 {
-	int rc = poll_events(xen, timeout_ns);
+	int rc = vmo_fault(port_wait) ? -errno : poll_events(xen, timeout_ns);
 
 	if (rc == -EINTR)
 		return 1;	/* a signal: the caller looks again, as after an event */

@@ -2,6 +2,7 @@
 /* Finding Xen: the devices first, silently; then the libraries; then who we are. */
 #include "xen_internal.h"
 
+#include "fault.h"
 #include "log.h"
 
 #include <dlfcn.h>
@@ -119,6 +120,8 @@ static int open_library(struct vmo_xen *xen, int which, const char *emulation, c
 		[VMO_XEN_STORE] = { "libxenstore.so.4", "libxenstore4" },
 	};
 
+	if (vmo_fault(xen_library))
+		return fail(why, -errno, "cannot load the library: %s", strerror(errno));
 	/* NODELETE: a thread or fork handler of the library may outlive our last handle. */
 	xen->library[which] = dlopen(emulation ? emulation : real[which].file, RTLD_LOCAL | RTLD_NOW | RTLD_NODELETE);
 	if (xen->library[which])
@@ -173,14 +176,14 @@ static int open_failed(const char *what, const struct why *why)
 static int open_handles(struct vmo_xen *xen, const struct why *why)
 {
 	errno = 0;
-	xen->gntshr = xen->xengntshr_open(&quiet_logger, 0);
+	xen->gntshr = vmo_fault(xen_gntalloc) ? NULL : xen->xengntshr_open(&quiet_logger, 0);
 	if (!xen->gntshr)
 		return open_failed("xengntshr_open (/dev/xen/gntalloc)", why);
 	xen->gntalloc_fd = xen->xengntshr_fd(xen->gntshr);
-	xen->gnttab = xen->xengnttab_open(&quiet_logger, 0);
+	xen->gnttab = vmo_fault(xen_gntdev) ? NULL : xen->xengnttab_open(&quiet_logger, 0);
 	if (!xen->gnttab)
 		return open_failed("xengnttab_open (/dev/xen/gntdev)", why);
-	xen->evtchn = xen->xenevtchn_open(&quiet_logger, 0);
+	xen->evtchn = vmo_fault(xen_evtchn) ? NULL : xen->xenevtchn_open(&quiet_logger, 0);
 	if (!xen->evtchn)
 		return open_failed("xenevtchn_open (/dev/xen/evtchn)", why);
 	xen->evtchn_fd = xen->xenevtchn_fd(xen->evtchn);
@@ -208,7 +211,7 @@ static int ask_domid(struct vmo_xen *xen, const struct why *why)
 	int rc;
 
 	errno = 0;
-	store = xen->xs_open(0);
+	store = vmo_fault(xen_xenstore) ? NULL : xen->xs_open(0);
 	if (!store)
 		return fail(why, errno ? -errno : -EIO, "cannot reach XenStore for one's own domid (/dev/xen/xenbus: %s): "
 		            "give access to it, or %s", strerror(errno), remedy);
@@ -249,7 +252,7 @@ static size_t find_grant_limit(bool emulated)
 int vmo_xen_open(struct vmo_xen **out, const char *library, long domid_option, char *why_text, size_t why_bytes)
 {
 	const struct why why = { why_text, why_bytes };
-	struct vmo_xen *xen = calloc(1, sizeof *xen);
+	struct vmo_xen *xen = vmo_fault(xen_record) ? NULL : calloc(1, sizeof *xen);
 	int rc;
 
 	if (!xen)
