@@ -2,6 +2,7 @@
 /* The receiver's half of the rendezvous: everything read from shared pages is read once, then checked. */
 #include "rndv_internal.h"
 
+#include "fault.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -114,19 +115,25 @@ int vmo_rndv_grant_copy(struct vmo_incoming *in, const struct vmo_extent *extent
 	                         extent->offset, bytes, to);
 }
 
+#define BOUNCE_BYTES 4096	/* without memory for all of it */
+
 /* Grant copy knows no gaps: for a shaped sink the bytes come by way of a buffer. */
 static int grant_copy_into(struct vmo_incoming *in, const struct vmo_extent *extent, struct vmo_sink *sink, uint64_t bytes)
 {
-	char *buffer = sink->shaped ? malloc(bytes) : NULL;
-	int rc = sink->shaped && !buffer ? -ENOMEM : vmo_rndv_grant_copy(in, extent, buffer ? buffer : sink->base, bytes);
+	char few[BOUNCE_BYTES], *all = sink->shaped && !vmo_fault(bounce) ? malloc(bytes) : NULL, *buffer = all ? all : few;
+	struct vmo_extent left = *extent;
+	int rc = 0;
 
-	if (!rc && buffer) {
-		vmo_sink_put(sink, buffer, bytes);
-		vmo_count(bounced_bytes, bytes);
-	} else if (!rc) {
-		sink->base += bytes;
+	for (uint64_t done = 0, n; !rc && done < bytes; done += n, left.offset += (uint32_t)n) {
+		n = !sink->shaped || all || bytes - done < sizeof few ? bytes - done : sizeof few;
+		rc = vmo_rndv_grant_copy(in, &left, sink->shaped ? buffer : sink->base, n);
+		if (!rc && sink->shaped)
+			vmo_sink_put(sink, buffer, n);
+		else if (!rc)
+			sink->base += n;
+		vmo_count(bounced_bytes, !rc && sink->shaped ? n : 0);
 	}
-	free(buffer);
+	free(all);
 	return rc;
 }
 
