@@ -40,17 +40,30 @@ static void init_lock(void)
 	shim.multiple = level == MPI_THREAD_MULTIPLE;
 }
 
-static bool start_engine(int rank, int ranks)
+/* A rank without memory for start-up would leave the others waiting in it: then none starts. */
+static int start_together(struct vmo_memhook *hook, int rank, int ranks)
 {
 	char path[4096];
+	int mine = vmo_engine_prepare(&shim.engine, &config, (uint32_t)rank, (uint32_t)ranks), least = mine;
+
+	if (shim.mpi.Allreduce(&mine, &least, 1, MPI_INT, MPI_MIN, shim.private_comm) != MPI_SUCCESS)
+		return -EIO;
+	if (least) {
+		snprintf(shim.engine.why, sizeof shim.engine.why, "no memory for start-up on some rank");
+		return least;
+	}
+	return vmo_engine_start(&shim.engine, emulation(path), hook, alltoall, NULL);
+}
+
+static bool start_engine(int rank, int ranks)
+{
 	struct vmo_memhook *hook = config.memhooks ? shim.host.hook : NULL;
 
 	if (vmo_comm_setup(ranks) || vmo_type_setup()) {
 		vmo_warn("cannot start: no memory or no attributes left; every call goes to MPI itself");
 		config.enable = 0;	/* the others must hear so */
 	}
-	int rc = vmo_engine_start(&shim.engine, &config, (uint32_t)rank, (uint32_t)ranks, emulation(path), hook,
-	                          alltoall, NULL);
+	int rc = start_together(hook, rank, ranks);
 	if (rc)
 		vmo_warn("start-up failed: %s; every call goes to MPI itself", strerror(-rc));
 	if (shim.world && shim.engine.peer)

@@ -35,14 +35,16 @@ struct offer {
 	uint32_t port;
 };
 
-/* What start-up needs until the pairs are decided. */
-struct start {
+/* What start-up needs until the pairs are decided: all of it there before the first round (vmo_engine_prepare). */
+struct vmo_start {
 	struct vmo_engine *engine;
 	vmo_exchange_fn *exchange;
 	void *context;
-	struct hello *hello;		/* [ranks] */
-	struct proof *mine, *theirs;	/* [ranks] */
-	struct vmo_grant *proof_page;	/* [ranks]; pages == 0: none */
+	struct hello *own, *hello;	/* [ranks] each, as all that follow */
+	struct proof *mine, *theirs;
+	struct vmo_grant *proof_page;	/* pages == 0: none */
+	uint32_t *said, *heard;
+	struct offer *offer, *offered;
 };
 
 static uint64_t name_of_this_vm(void)
@@ -76,13 +78,11 @@ static bool candidates(const struct hello *a, const struct hello *b)
 }
 
 /* Round 1. Afterwards every rank holds the same table. */
-static int say_hello(struct start *s)
+static int say_hello(struct vmo_start *s)
 {
 	struct vmo_engine *e = s->engine;
-	struct hello *out = vmo_fault(hello) ? NULL : calloc(e->ranks, sizeof *out);
+	struct hello *out = s->own;
 
-	if (!out)
-		return -ENOMEM;
 	out[0].version = VMO_WIRE_VERSION;
 	out[0].domid = e->xen ? vmo_xen_domid(e->xen) : VMO_DOMID_NONE;
 	out[0].digest = vmo_config_digest(&e->config);
@@ -91,12 +91,11 @@ static int say_hello(struct start *s)
 	for (uint32_t r = 1; r < e->ranks; r++)
 		out[r] = out[0];
 	int rc = s->exchange(s->context, out, s->hello, sizeof *out);
-	free(out);
 	memcpy(e->magic, s->hello[0].random, sizeof e->magic);
 	return rc;
 }
 
-static bool any_candidates(const struct start *s)
+static bool any_candidates(const struct vmo_start *s)
 {
 	for (uint32_t a = 0; a < s->engine->ranks; a++)
 		for (uint32_t b = 0; b < a; b++)
@@ -106,7 +105,7 @@ static bool any_candidates(const struct start *s)
 }
 
 /* This process's share of what gntalloc allows the VM; a quarter stays for its disk and network. */
-static uint64_t grant_budget(const struct start *s)
+static uint64_t grant_budget(const struct vmo_start *s)
 {
 	const struct vmo_engine *e = s->engine;
 	uint64_t pages = vmo_xen_grant_limit(e->xen) / 4 * 3, ranks_here = 0;
@@ -120,7 +119,7 @@ static uint64_t grant_budget(const struct start *s)
 	return pages;
 }
 
-static void note_reasons(struct start *s)
+static void note_reasons(struct vmo_start *s)
 {
 	struct vmo_engine *e = s->engine;
 
@@ -137,7 +136,7 @@ static void note_reasons(struct start *s)
 }
 
 /* One page with a nonce, granted to the peer's domain. On failure the proof stays empty. */
-static void grant_proof(struct start *s, uint32_t r)
+static void grant_proof(struct vmo_start *s, uint32_t r)
 {
 	struct vmo_xen *xen = s->engine->xen;
 	struct vmo_grant grant;
@@ -156,7 +155,7 @@ static void grant_proof(struct start *s, uint32_t r)
 	syscall(SYS_munmap, page, VMO_PAGE_BYTES);
 }
 
-static bool proven(struct start *s, uint32_t r)
+static bool proven(struct vmo_start *s, uint32_t r)
 {
 	struct vmo_xen *xen = s->engine->xen;
 	const struct proof *proof = &s->theirs[r];
@@ -170,24 +169,20 @@ static bool proven(struct start *s, uint32_t r)
 }
 
 /* A round of one bit for each pair: on stays on only where both say so. */
-static int agree(struct start *s)
+static int agree(struct vmo_start *s)
 {
 	struct vmo_engine *e = s->engine;
-	uint32_t *said = vmo_fault(agree) ? NULL : calloc(2 * (size_t)e->ranks, sizeof *said), *heard = said + e->ranks;
 
-	if (!said)
-		return -ENOMEM;
 	for (uint32_t r = 0; r < e->ranks; r++)
-		said[r] = e->peer[r].on;
-	int rc = s->exchange(s->context, said, heard, sizeof *said);
+		s->said[r] = e->peer[r].on;
+	int rc = s->exchange(s->context, s->said, s->heard, sizeof *s->said);
 	for (uint32_t r = 0; r < e->ranks; r++)
-		e->peer[r].on = !rc && e->peer[r].on && heard[r] == 1;
-	free(said);
+		e->peer[r].on = !rc && e->peer[r].on && s->heard[r] == 1;
 	return rc;
 }
 
 /* Rounds 2 and 3. */
-static int prove(struct start *s)
+static int prove(struct vmo_start *s)
 {
 	struct vmo_engine *e = s->engine;
 
@@ -265,21 +260,17 @@ static void close_peer(struct vmo_engine *e, struct vmo_peer *peer, bool mine)
 }
 
 /* Rounds 4 and 5. */
-static int connect_pairs(struct start *s)
+static int connect_pairs(struct vmo_start *s)
 {
 	struct vmo_engine *e = s->engine;
-	struct offer *mine = vmo_fault(offers) ? NULL : calloc(2 * (size_t)e->ranks, sizeof *mine), *theirs = mine + e->ranks;
 
-	if (!mine)
-		return -ENOMEM;
 	for (uint32_t r = 0; r < e->ranks; r++)
 		if (e->peer[r].on)
-			make_offer(e, &e->peer[r], &mine[r]);
-	int rc = s->exchange(s->context, mine, theirs, sizeof *mine);
+			make_offer(e, &e->peer[r], &s->offer[r]);
+	int rc = s->exchange(s->context, s->offer, s->offered, sizeof *s->offer);
 	for (uint32_t r = 0; !rc && r < e->ranks; r++)
 		if (e->peer[r].on)
-			e->peer[r].on = take_offer(e, &e->peer[r], &theirs[r]);
-	free(mine);
+			e->peer[r].on = take_offer(e, &e->peer[r], &s->offered[r]);
 	if (!rc)
 		rc = agree(s);
 	for (uint32_t r = 0; r < e->ranks; r++) {
@@ -292,7 +283,7 @@ static int connect_pairs(struct start *s)
 	return rc;
 }
 
-static int open_rooms(struct start *s, struct vmo_memhook *hook)
+static int open_rooms(struct vmo_start *s, struct vmo_memhook *hook)
 {
 	struct vmo_engine *e = s->engine;
 	struct vmo_subst_options options = {
@@ -301,15 +292,12 @@ static int open_rooms(struct start *s, struct vmo_memhook *hook)
 	};
 
 	e->budget.pages = grant_budget(s);
-	e->pool = vmo_fault(pools) ? NULL : calloc(e->ranks, sizeof *e->pool);
-	if (!e->pool)
-		return -ENOMEM;
 	int rc = vmo_mapcache_new(&e->cache, e->xen, (uint64_t)e->config.map_budget / VMO_PAGE_BYTES);
 	return rc ? rc : vmo_subst_new(&e->subst, &options);
 }
 
 /* Why is no peer on? The first cause that applies, as seen from this rank. */
-static void explain(struct start *s)
+static void explain(struct vmo_start *s)
 {
 	struct vmo_engine *e = s->engine;
 	const struct hello *self = &s->hello[e->rank];
@@ -332,7 +320,7 @@ static void explain(struct start *s)
 		snprintf(e->why, sizeof e->why, "all ranks that run on Xen are in one VM (domain %u)", self->domid);
 }
 
-static int meet(struct start *s, struct vmo_memhook *hook)
+static int meet(struct vmo_start *s, struct vmo_memhook *hook)
 {
 	int rc = say_hello(s);
 
@@ -357,30 +345,70 @@ static int meet(struct start *s, struct vmo_memhook *hook)
 	return rc;
 }
 
-int vmo_engine_start(struct vmo_engine *e, const struct vmo_config *config, uint32_t rank, uint32_t ranks,
-                     const char *library, struct vmo_memhook *hook, vmo_exchange_fn *exchange, void *context)
+static void free_start(struct vmo_start *s)
 {
-	struct start s = { .engine = e, .exchange = exchange, .context = context };
+	if (!s)
+		return;
+	free(s->own);
+	free(s->mine);
+	free(s->proof_page);
+	free(s->said);
+	free(s->offer);
+	free(s);
+}
 
+static struct vmo_start *new_start(uint32_t ranks)
+{
+	struct vmo_start *s = calloc(1, sizeof *s);
+	size_t twice = 2 * (size_t)ranks;
+
+	if (!s)
+		return NULL;
+	s->own = vmo_fault(hello) ? NULL : calloc(twice, sizeof *s->own);
+	s->mine = vmo_fault(proofs) ? NULL : calloc(twice, sizeof *s->mine);
+	s->proof_page = calloc(ranks, sizeof *s->proof_page);
+	s->said = vmo_fault(agree) ? NULL : calloc(twice, sizeof *s->said);
+	s->offer = vmo_fault(offers) ? NULL : calloc(twice, sizeof *s->offer);
+	if (!s->own || !s->mine || !s->proof_page || !s->said || !s->offer) {
+		free_start(s);
+		return NULL;
+	}
+	s->hello = s->own + ranks;
+	s->theirs = s->mine + ranks;
+	s->heard = s->said + ranks;
+	s->offered = s->offer + ranks;
+	return s;
+}
+
+int vmo_engine_prepare(struct vmo_engine *e, const struct vmo_config *config, uint32_t rank, uint32_t ranks)
+{
 	memset(e, 0, sizeof *e);
 	e->config = *config;
 	e->rank = rank;
 	e->ranks = ranks;
 	pthread_mutex_init(&e->lock, NULL);
-	if (!config->enable)
-		snprintf(e->why, sizeof e->why, "switched off by VMONECOPY=0");
-	else if (vmo_xen_open(&e->xen, library, config->domid, e->why, sizeof e->why))
-		e->xen = NULL;
 	e->peer = vmo_fault(engine) ? NULL : calloc(ranks, sizeof *e->peer);
-	s.hello = calloc(ranks, sizeof *s.hello);
-	s.mine = calloc(ranks, sizeof *s.mine);
-	s.theirs = calloc(ranks, sizeof *s.theirs);
-	s.proof_page = calloc(ranks, sizeof *s.proof_page);
-	int rc = e->peer && s.hello && s.mine && s.theirs && s.proof_page ? meet(&s, hook) : -ENOMEM;
-	free(s.hello);
-	free(s.mine);
-	free(s.theirs);
-	free(s.proof_page);
+	e->pool = vmo_fault(pools) ? NULL : calloc(ranks, sizeof *e->pool);
+	e->start = new_start(ranks);
+	if (e->peer && e->pool && e->start)
+		return 0;
+	vmo_engine_stop(e);
+	return -ENOMEM;
+}
+
+int vmo_engine_start(struct vmo_engine *e, const char *library, struct vmo_memhook *hook, vmo_exchange_fn *exchange,
+                     void *context)
+{
+	e->start->engine = e;
+	e->start->exchange = exchange;
+	e->start->context = context;
+	if (!e->config.enable)
+		snprintf(e->why, sizeof e->why, "switched off by VMONECOPY=0");
+	else if (vmo_xen_open(&e->xen, library, e->config.domid, e->why, sizeof e->why))
+		e->xen = NULL;
+	int rc = meet(e->start, hook);
+	free_start(e->start);
+	e->start = NULL;
 	return rc;
 }
 
@@ -400,8 +428,10 @@ void vmo_engine_stop(struct vmo_engine *e)
 		close_peer(e, &e->peer[r], true);
 	for (uint32_t i = 0; i < e->pools; i++)
 		vmo_pool_free(e->pool[i]);
+	free_start(e->start);
 	free(e->pool);
 	free(e->peer);
+	e->start = NULL;
 	e->pool = NULL;
 	e->peer = NULL;
 	e->pools = e->peers_on = 0;

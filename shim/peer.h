@@ -11,7 +11,8 @@
  *
  * Small domids repeat from host to host and nothing inside a guest names its host, so a nonce read
  * through a grant is the only proof of co-residency. Every rank takes part in every round whatever
- * failed locally; the number of rounds follows from round 1, which is the same for all.
+ * failed locally; the number of rounds follows from round 1, which is the same for all. So all memory of the
+ * rounds is there before the first (prepare), and where some rank has none, none starts.
  *
  * Threads: start and stop from one thread; peers are read-only in between.
  * Not handled: processes outside this MPI_COMM_WORLD (spawned, connected): they fall through.
@@ -28,6 +29,7 @@
 #include "stats.h"
 #include "substitute.h"
 
+struct vmo_start;
 struct vmo_engine;
 struct vmo_xfer;
 
@@ -58,6 +60,7 @@ struct vmo_engine {
 	pthread_mutex_t lock;		/* slots, and the lists below (rndv.c) */
 	struct vmo_xfer *draining;	/* transfers that their MPI call no longer waits for */
 	struct vmo_xfer *spare;
+	struct vmo_start *start;		/* between prepare and start */
 	char why[256];			/* why nothing is on; "" if something is */
 };
 
@@ -68,12 +71,17 @@ struct vmo_engine {
 typedef int vmo_exchange_fn(void *context, const void *out, void *in, size_t bytes);
 
 /*
- * Opens Xen, proves peers, opens channels. Collective. Always ends in a usable engine: with no peer
- * on, engine->why tells the cause. hook: NULL leaves substitution off. library: libxenemu.so's path,
- * used with the option xen=emulated.
+ * All memory that start-up needs. Local. 0 or -ENOMEM: then no rank may start; the engine may be left and
+ * stopped all the same.
  */
-int vmo_engine_start(struct vmo_engine *engine, const struct vmo_config *config, uint32_t rank,
-                     uint32_t ranks, const char *library, struct vmo_memhook *hook,
+int vmo_engine_prepare(struct vmo_engine *engine, const struct vmo_config *config, uint32_t rank, uint32_t ranks);
+
+/*
+ * Opens Xen, proves peers, opens channels. Collective, after every rank has prepared. Always ends in a usable
+ * engine: with no peer on, engine->why tells the cause. hook: NULL leaves substitution off. library:
+ * libxenemu.so's path, used with the option xen=emulated.
+ */
+int vmo_engine_start(struct vmo_engine *engine, const char *library, struct vmo_memhook *hook,
                      vmo_exchange_fn *exchange, void *context);
 
 /* Ends substitution and unmaps what peers granted. Then, after a barrier, the second takes grants back. */
