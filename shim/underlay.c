@@ -67,6 +67,17 @@ static long move(char *from, size_t bytes, uintptr_t to)
 	return syscall(SYS_mremap, from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to) == -1 ? -1 : 0;
 }
 
+/*
+ * A kernel that fails late, now or in an earlier attempt to put other pages there, has taken away what was there:
+ * nobody can be reading it, so a copy will do. 0, or rc.
+ */
+static int mend_hole(uintptr_t at, size_t bytes, const void *view, int rc)
+{
+	bool hole = syscall(SYS_msync, at, bytes, MS_ASYNC) && errno == ENOMEM;
+
+	return hole && !vmo_underlay_copy(at, bytes, view) ? 0 : rc;
+}
+
 int vmo_underlay_swap(uintptr_t at, size_t bytes, const void *view, bool settle)
 {
 	char *fresh = vmo_fault(swap_memory) ? NULL : map(0, bytes, MAP_POPULATE);
@@ -74,12 +85,12 @@ int vmo_underlay_swap(uintptr_t at, size_t bytes, const void *view, bool settle)
 	int rc = 0;
 
 	if (!fresh)
-		return -errno;
+		return mend_hole(at, bytes, view, -errno);
 	memcpy(fresh, view, bytes);
 	if (copied)
 		memcpy(copied, fresh, bytes);
 	if (move(fresh, bytes, at)) {
-		rc = -errno;
+		rc = mend_hole(at, bytes, view, -errno);
 		unmap(fresh, bytes);
 	} else if (copied) {
 		settle_writes(at, bytes, view, copied);

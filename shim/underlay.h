@@ -20,6 +20,8 @@
  * what is written between the copy and the exchange is in the pool pages alone; with `settle` swap
  * looks for it and carries it over, microseconds later.
  *
+ * Where the kernel takes the old pages and then gives no others, swap makes it good by copy.
+ *
  * All by direct system calls: they reach no hook. No malloc. 0 or -errno: then nothing has changed.
  */
 #ifndef VMO_UNDERLAY_H
