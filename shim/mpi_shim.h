@@ -220,7 +220,7 @@ int vmo_type_setup(void);
 void vmo_type_cleanup(void);
 /* false: invalid arguments; MPI itself shall say so. */
 bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out);
-/* Looks at the type itself: contiguous? what shape? false: not committed, or no memory; then MPI's alone. */
+/* Looks at the type itself: contiguous? what shape? Without memory: neither. false: not committed; then MPI's alone. */
 bool vmo_layout_examine(struct vmo_layout *layout);
 /* The layout as a shape; false: not flattened. */
 bool vmo_layout_shape(const struct vmo_layout *layout, struct vmo_shape *out);
@@ -229,7 +229,7 @@ bool vmo_layout_source(const void *buf, const struct vmo_layout *layout, struct 
                        struct vmo_source *out);
 /* The layout as where a message goes. Neither contiguous nor shaped: MPI must unpack it. */
 struct vmo_sink vmo_layout_sink(void *buf, const struct vmo_layout *layout);
-/* NULL: as vmo_layout_examine. Borrowed. */
+/* NULL: not committed, or no memory. Borrowed. */
 struct vmo_type *vmo_type_of(MPI_Datatype type);
 bool vmo_type_contiguous(MPI_Datatype type);
 struct vmo_type *vmo_type_hold(struct vmo_type *type);

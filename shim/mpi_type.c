@@ -174,7 +174,7 @@ bool vmo_layout_examine(struct vmo_layout *layout)
 {
 	layout->known = vmo_type_of(layout->type);
 	layout->contiguous = layout->known && layout->known->contiguous;
-	return layout->known != NULL;
+	return layout->known || committed(layout->type);	/* without memory for what is to be known MPI packs it */
 }
 
 bool vmo_layout_shape(const struct vmo_layout *layout, struct vmo_shape *out)
