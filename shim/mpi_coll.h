@@ -115,9 +115,12 @@ void vmo_coll_setup(const struct vmo_config *config, bool willing);
 /*
  * The communicator's state if a collective with this many bytes on all ranks is done here; else NULL: MPI does it, and
  * what is large is counted, with `mine` bytes that this rank sends, `to_all` others or once. Collective at a
- * communicator's first large one.
+ * communicator's first large one. With NULL *rc is -1, or, raised, the error of a rank that has no memory to tell
+ * what the others will do.
  */
-struct vmo_coll *vmo_coll_for(MPI_Comm comm, MPI_Count bytes, MPI_Count threshold, MPI_Count mine, bool to_all);
+struct vmo_coll *vmo_coll_for(MPI_Comm comm, MPI_Count bytes, MPI_Count threshold, MPI_Count mine, bool to_all, int *rc);
+/* The communicator's map; NULL and *rc likewise. */
+struct vmo_comm_map *vmo_coll_map(MPI_Comm comm, int *rc);
 /*
  * The same for calls whose sizes only pairs know, each small one of which comes here: so the caller has looked the map
  * up. largest: of this rank's pieces; mine: all that it sends.

@@ -42,9 +42,10 @@ static int even(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype,
 	MPI_Count sent = vmo_coll_bytes(sendcount, sendtype);
 	if (sent < 0 || vmo_coll_null(sendbuf, sent, sendtype) || vmo_coll_null(recvbuf, bytes, recvtype))
 		return -1;
-	struct vmo_coll *coll = vmo_coll_for(comm, bytes, shim.coll.alltoall, sent, true);
+	int rc;
+	struct vmo_coll *coll = vmo_coll_for(comm, bytes, shim.coll.alltoall, sent, true, &rc);
 	if (!coll)
-		return -1;
+		return rc;
 	struct vmo_coll_side send = vmo_coll_even(sendbuf, sendcount, sendtype);
 	struct vmo_coll_side recv = vmo_coll_even(recvbuf, recvcount, recvtype);
 	send.extent = vmo_coll_extent(sendtype);
@@ -64,11 +65,13 @@ int vmo_Alltoall(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void
 /* ---- sizes that only pairs know ---- */
 
 /* Both sides count for the largest piece: a rank may only receive. */
-static struct vmo_coll *may_alltoallv(const struct vmo_coll_side *send, const struct vmo_coll_side *recv, MPI_Comm comm)
+static struct vmo_coll *may_alltoallv(const struct vmo_coll_side *send, const struct vmo_coll_side *recv, MPI_Comm comm,
+                                      int *rc)
 {
 	struct vmo_comm_map *map;
 
-	if (!shim.coll.usable || comm == MPI_COMM_NULL || !(map = vmo_comm_known(comm)) || map->inter)
+	*rc = -1;
+	if (!shim.coll.usable || comm == MPI_COMM_NULL || !(map = vmo_coll_map(comm, rc)) || map->inter)
 		return NULL;
 	int rank = vmo_coll_rank(comm, map);
 	struct vmo_coll_sizes in = vmo_coll_sizes(recv, map->size, rank);
@@ -92,10 +95,11 @@ static void know_extent(struct vmo_coll_side *side)
 /* -1: MPI's. */
 static int uneven(struct vmo_coll_side send, struct vmo_coll_side recv, MPI_Comm comm)
 {
-	struct vmo_coll *coll = may_alltoallv(&send, &recv, comm);
+	int rc;
+	struct vmo_coll *coll = may_alltoallv(&send, &recv, comm, &rc);
 
 	if (!coll)
-		return -1;
+		return rc;
 	know_extent(&send);
 	know_extent(&recv);
 	return alltoall(coll, comm, &send, &recv);

@@ -84,17 +84,17 @@ static int may_bcast(void *buf, MPI_Count count, MPI_Datatype type, int root, MP
 {
 	struct vmo_comm_map *map;
 	MPI_Count bytes;
-	int rank;
+	int rank, rc = -1;
 
 	if (!shim.coll.usable || root < 0 || comm == MPI_COMM_NULL)
 		return -1;
 	if ((bytes = vmo_coll_bytes(count, type)) < shim.coll.bcast || vmo_coll_null(buf, bytes, type))
 		return -1;
-	if (!(map = vmo_comm_known(comm)) || (!map->inter && root >= map->size) ||
+	if (!(map = vmo_coll_map(comm, &rc)) || (!map->inter && root >= map->size) ||
 	    shim.mpi.Comm_rank(comm, &rank) != MPI_SUCCESS)
-		return -1;
-	struct vmo_coll *coll = vmo_coll_for(comm, bytes, shim.coll.bcast, rank == root ? bytes : 0, true);
-	return coll ? bcast(coll, comm, buf, count, type, root) : -1;
+		return rc;
+	struct vmo_coll *coll = vmo_coll_for(comm, bytes, shim.coll.bcast, rank == root ? bytes : 0, true, &rc);
+	return coll ? bcast(coll, comm, buf, count, type, root) : rc;
 }
 
 int vmo_Bcast(void *buf, int count, MPI_Datatype type, int root, MPI_Comm comm)

@@ -129,13 +129,25 @@ static bool tell_relations(struct vmo_coll *coll)
 	       MPI_SUCCESS;
 }
 
-/* Collective. NULL only where there is no memory for the record of it, which nothing can mend. */
+/* Round 1 without memory for the record of it. */
+static void decline(MPI_Comm comm, struct vmo_comm_map *map)
+{
+	int mine[2] = { 0, 1 }, all[2];
+
+	map->no_coll = true;
+	if (map->size <= VMO_COLL_RANKS)
+		shim.mpi.Allreduce(mine, all, 2, MPI_INT, MPI_MAX, comm);
+}
+
+/* Collective. NULL where there is no memory. */
 static struct vmo_coll *agree(MPI_Comm comm, struct vmo_comm_map *map)
 {
 	struct vmo_coll *coll = vmo_fault(coll) ? NULL : calloc(1, sizeof *coll);
 
-	if (!coll)
+	if (!coll) {
+		decline(comm, map);
 		return NULL;
+	}
 	coll->map = map;
 	coll->size = map->size;
 	coll->comm = MPI_COMM_NULL;
@@ -158,7 +170,7 @@ static struct vmo_coll *agree(MPI_Comm comm, struct vmo_comm_map *map)
 static struct vmo_coll *state_of(MPI_Comm comm, struct vmo_comm_map *map, enum vmo_reason *reason)
 {
 	*reason = VMO_R_no_memory;
-	if (!map)
+	if (!map || map->no_coll)
 		return NULL;
 	*reason = map->inter ? VMO_R_intercommunicator : VMO_R_not_coresident;
 	if (map->inter || map->foreign || map->size < 2)
@@ -182,19 +194,29 @@ static MPI_Count sent(const struct vmo_comm_map *map, MPI_Count mine, bool to_al
 	return to_all ? mine * (map->size - 1) : map->size > 1 ? mine : 0;
 }
 
-struct vmo_coll *vmo_coll_for(MPI_Comm comm, MPI_Count bytes, MPI_Count threshold, MPI_Count mine, bool to_all)
+struct vmo_comm_map *vmo_coll_map(MPI_Comm comm, int *rc)
+{
+	struct vmo_comm_map *map = vmo_comm_known(comm);
+
+	*rc = map && map->unknown ? vmo_raise(comm, MPI_ERR_NO_MEM) : -1;
+	return *rc >= 0 ? NULL : map;
+}
+
+struct vmo_coll *vmo_coll_for(MPI_Comm comm, MPI_Count bytes, MPI_Count threshold, MPI_Count mine, bool to_all, int *rc)
 {
 	enum vmo_reason reason;
 
+	*rc = -1;
 	if (vmo_likely(bytes < threshold) || !shim.coll.usable || comm == MPI_COMM_NULL)
 		return NULL;
-	struct vmo_comm_map *map = vmo_comm_known(comm);
-	struct vmo_coll *coll = state_of(comm, map, &reason);
-	if (!coll) {
+	struct vmo_comm_map *map = vmo_coll_map(comm, rc);
+	struct vmo_coll *coll = *rc < 0 ? state_of(comm, map, &reason) : NULL;
+	if (!coll && *rc < 0) {
 		count_native(sent(map, mine, to_all), reason);
 		return NULL;
 	}
-	coll->least = threshold < shim.coll.pair ? threshold : shim.coll.pair;
+	if (coll)
+		coll->least = threshold < shim.coll.pair ? threshold : shim.coll.pair;
 	return coll;
 }
 

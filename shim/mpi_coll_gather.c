@@ -76,17 +76,18 @@ static int even(rooted_fn *fn, struct rooted g, MPI_Comm comm)
 {
 	struct vmo_comm_map *map;
 	bool here;
+	int rc = -1;
 
 	if (!root_here(comm, g.root, &here))
 		return -1;
 	MPI_Count bytes = here ? vmo_coll_bytes(g.side.count, g.side.type) : vmo_coll_bytes(g.count, g.type);
-	if (bytes < shim.coll.gather || !(map = vmo_comm_known(comm)) || (!map->inter && g.root >= map->size))
-		return -1;
+	if (bytes < shim.coll.gather || !(map = vmo_coll_map(comm, &rc)) || (!map->inter && g.root >= map->size))
+		return rc;
 	if (here ? vmo_coll_null(g.side.buf, bytes, g.side.type) : vmo_coll_null(g.buf, bytes, g.type))
 		return -1;
 	bool sends = here == (fn == scatter);
-	struct vmo_coll *coll = vmo_coll_for(comm, bytes, shim.coll.gather, sends ? bytes : 0, here);
-	return coll ? fn(coll, comm, &g) : -1;
+	struct vmo_coll *coll = vmo_coll_for(comm, bytes, shim.coll.gather, sends ? bytes : 0, here, &rc);
+	return coll ? fn(coll, comm, &g) : rc;
 }
 
 /* -1: MPI's. */
@@ -94,10 +95,11 @@ static int uneven(rooted_fn *fn, struct rooted g, MPI_Comm comm)
 {
 	struct vmo_comm_map *map;
 	struct vmo_coll_sizes sizes;
+	int rc = -1;
 
-	if (!shim.coll.usable || comm == MPI_COMM_NULL || !(map = vmo_comm_known(comm)) || map->inter || g.root < 0 ||
+	if (!shim.coll.usable || comm == MPI_COMM_NULL || !(map = vmo_coll_map(comm, &rc)) || map->inter || g.root < 0 ||
 	    g.root >= map->size)
-		return -1;
+		return rc;
 	bool here = vmo_coll_rank(comm, map) == g.root;
 	if (here) {
 		sizes = vmo_coll_sizes(&g.side, map->size, g.root);
@@ -196,12 +198,13 @@ static int may_allgather(const void *sendbuf, MPI_Count sendcount, MPI_Datatype 
 {
 	struct vmo_comm_map *map;
 	MPI_Count largest;
+	int rc = -1;
 
 	if (!shim.coll.usable || comm == MPI_COMM_NULL)
 		return -1;
 	if (recv.arrays) {
-		if (!(map = vmo_comm_known(comm)))
-			return -1;
+		if (!(map = vmo_coll_map(comm, &rc)))
+			return rc;
 		struct vmo_coll_sizes sizes = vmo_coll_sizes(&recv, map->size, -1);
 		largest = sizes.wrong ? -1 : sizes.largest;
 	} else {
@@ -212,8 +215,8 @@ static int may_allgather(const void *sendbuf, MPI_Count sendcount, MPI_Datatype 
 	MPI_Count sent = sendbuf == MPI_IN_PLACE ? largest : vmo_coll_bytes(sendcount, sendtype);
 	if (sent < 0 || (sendbuf != MPI_IN_PLACE && vmo_coll_null(sendbuf, sent, sendtype)))
 		return -1;
-	struct vmo_coll *coll = vmo_coll_for(comm, largest, shim.coll.gather, sent, true);
-	return coll ? allgather(coll, comm, sendbuf, sendcount, sendtype, &recv) : -1;
+	struct vmo_coll *coll = vmo_coll_for(comm, largest, shim.coll.gather, sent, true, &rc);
+	return coll ? allgather(coll, comm, sendbuf, sendcount, sendtype, &recv) : rc;
 }
 
 int vmo_Allgather(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf, int recvcount,

@@ -190,20 +190,21 @@ static struct reduction describe(const void *sendbuf, void *recvbuf, MPI_Datatyp
  * many ranks, only the communicator tells, so a first look takes one.
  */
 static struct vmo_coll *may_reduce(MPI_Comm comm, const void *input, MPI_Count count, bool parts, MPI_Datatype type,
-                                   MPI_Op op)
+                                   MPI_Op op, int *rc)
 {
 	MPI_Count bytes, threshold = parts ? shim.coll.reduce : shim.coll.reduce_scatter;
 
+	*rc = -1;
 	if (!shim.coll.usable || (bytes = vmo_coll_bytes(count, type)) < threshold || comm == MPI_COMM_NULL)
 		return NULL;
-	struct vmo_comm_map *map = vmo_comm_known(comm);
+	struct vmo_comm_map *map = vmo_coll_map(comm, rc);
 	if (!map || (parts && bytes / map->size < threshold) || vmo_coll_null(input, bytes, type))
 		return NULL;
 	if (!vmo_coll_op_own(op) && !vmo_coll_op_plain(op, type)) {
 		vmo_fall_through(VMO_R_odd_reduction, (uint64_t)bytes);
 		return NULL;
 	}
-	return vmo_coll_for(comm, bytes, threshold, bytes, false);
+	return vmo_coll_for(comm, bytes, threshold, bytes, false, rc);
 }
 
 /* ---- Allreduce ---- */
@@ -212,10 +213,11 @@ static struct vmo_coll *may_reduce(MPI_Comm comm, const void *input, MPI_Count c
 static int allreduce(const void *sendbuf, void *recvbuf, MPI_Count count, MPI_Datatype type, MPI_Op op, MPI_Comm comm)
 {
 	const void *input = sendbuf == MPI_IN_PLACE ? recvbuf : sendbuf;
-	struct vmo_coll *coll = may_reduce(comm, input, count, true, type, op);
+	int rc;
+	struct vmo_coll *coll = may_reduce(comm, input, count, true, type, op, &rc);
 
 	if (!coll)
-		return -1;
+		return rc;
 	struct reduction r = describe(sendbuf, recvbuf, type, op);
 	r.coll = coll;
 	r.count = count;
@@ -241,10 +243,12 @@ static int reduce(const void *sendbuf, void *recvbuf, MPI_Count count, MPI_Datat
 	const void *input = sendbuf == MPI_IN_PLACE ? recvbuf : sendbuf;
 	struct vmo_coll *coll;
 	struct vmo_comm_map *map;
+	int rc = -1;
 
 	if (!shim.coll.usable || root < 0 || comm == MPI_COMM_NULL || !(map = vmo_comm_known(comm)) ||
-	    (!map->inter && root >= map->size) || !(coll = may_reduce(comm, input, count, true, type, op)))
-		return -1;
+	    (!map->unknown && !map->inter && root >= map->size) ||
+	    !(coll = may_reduce(comm, input, count, true, type, op, &rc)))
+		return rc;
 	struct reduction r = describe(sendbuf, recvbuf, type, op);
 	r.coll = coll;
 	r.count = count;
@@ -287,10 +291,11 @@ static int reduce_scatter_v(const void *sendbuf, void *recvbuf, struct vmo_coll_
 {
 	struct vmo_comm_map *map;
 	MPI_Count largest = 0;
+	int rc = -1;
 
-	if (!shim.coll.usable || comm == MPI_COMM_NULL || !(counts.narrow || counts.wide) || !(map = vmo_comm_known(comm)) ||
-	    map->inter)
-		return -1;
+	if (!shim.coll.usable || comm == MPI_COMM_NULL || !(counts.narrow || counts.wide) ||
+	    !(map = vmo_coll_map(comm, &rc)) || map->inter)
+		return rc;
 	for (int i = 0; i < map->size; i++) {
 		MPI_Count count = vmo_coll_at(counts, i);
 		if (count < 0)
@@ -298,9 +303,9 @@ static int reduce_scatter_v(const void *sendbuf, void *recvbuf, struct vmo_coll_
 		largest = count > largest ? count : largest;
 	}
 	const void *input = sendbuf == MPI_IN_PLACE ? recvbuf : sendbuf;
-	struct vmo_coll *coll = may_reduce(comm, input, largest, false, type, op);
+	struct vmo_coll *coll = may_reduce(comm, input, largest, false, type, op, &rc);
 	if (!coll)
-		return -1;
+		return rc;
 	struct reduction r = describe(sendbuf, recvbuf, type, op);
 	r.coll = coll;
 	r.counts = counts;
@@ -312,10 +317,11 @@ static int reduce_scatter_block(const void *sendbuf, void *recvbuf, MPI_Count co
                                 MPI_Comm comm)
 {
 	const void *input = sendbuf == MPI_IN_PLACE ? recvbuf : sendbuf;
-	struct vmo_coll *coll = may_reduce(comm, input, count, false, type, op);
+	int rc;
+	struct vmo_coll *coll = may_reduce(comm, input, count, false, type, op, &rc);
 
 	if (!coll)
-		return -1;
+		return rc;
 	struct reduction r = describe(sendbuf, recvbuf, type, op);
 	r.coll = coll;
 	r.count = count;

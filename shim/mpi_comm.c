@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* In place of a map without memory. Sends fall through; what is received may be a request all the same. */
+static struct vmo_comm_map unknown = { .refs = 1, .unknown = true };
+
 void vmo_map_drop(struct vmo_comm_map *map)
 {
 	if (map && __atomic_sub_fetch(&map->refs, 1, __ATOMIC_ACQ_REL) == 0)
@@ -95,6 +98,40 @@ static struct vmo_comm_map *compute(MPI_Comm comm)
 	return map;
 }
 
+/* For the owner of a group; MPI allocates what it needs by itself. */
+static struct vmo_peer *peer_of_rank(MPI_Group group, int rank)
+{
+	MPI_Group world;
+	int size = 0, world_rank = MPI_UNDEFINED;
+
+	shim.mpi.Group_size(group, &size);
+	if (rank < 0 || rank >= size || shim.mpi.Comm_group(shim.private_comm, &world) != MPI_SUCCESS)
+		return NULL;
+	shim.mpi.Group_translate_ranks(group, 1, &rank, world, &world_rank);
+	shim.mpi.Group_free(&world);
+	return world_rank >= 0 && (uint32_t)world_rank < shim.engine.ranks ? &shim.engine.peer[world_rank] : NULL;
+}
+
+static struct vmo_peer *ask_for_peer(MPI_Comm comm, int rank)
+{
+	MPI_Group group;
+	int inter = 0;
+
+	if (shim.mpi.Comm_test_inter(comm, &inter) != MPI_SUCCESS ||
+	    (inter ? shim.mpi.Comm_remote_group : shim.mpi.Comm_group)(comm, &group) != MPI_SUCCESS)
+		return NULL;
+	struct vmo_peer *peer = peer_of_rank(group, rank);
+	shim.mpi.Group_free(&group);
+	return peer;
+}
+
+struct vmo_peer *vmo_map_peer(const struct vmo_comm_map *map, MPI_Comm comm, int source)
+{
+	if (vmo_unlikely(map->unknown))
+		return ask_for_peer(comm, source);
+	return source >= 0 && source < map->size ? map->peer[source] : NULL;
+}
+
 static struct vmo_comm_map *look_up(MPI_Comm comm)
 {
 	struct vmo_comm_map *map = NULL;
@@ -109,8 +146,8 @@ static struct vmo_comm_map *look_up(MPI_Comm comm)
 	if (!found) {
 		vmo_enter();
 		shim.mpi.Comm_get_attr(comm, shim.comm_keyval, &map, &found);
-		if (!found)
-			map = compute(comm);
+		if (!found && !(map = compute(comm)))
+			map = &unknown;
 		vmo_leave();
 	}
 	return map;
@@ -132,9 +169,12 @@ struct vmo_comm_map *vmo_comm_map(MPI_Comm comm)
 
 struct vmo_peer *vmo_comm_peer(MPI_Comm comm, int rank)
 {
-	static struct vmo_peer foreign = { .reason = VMO_R_other_start }, of_session = { .reason = VMO_R_session };
+	static struct vmo_peer foreign = { .reason = VMO_R_other_start }, of_session = { .reason = VMO_R_session },
+	                       forgotten = { .reason = VMO_R_no_memory };
 	struct vmo_comm_map *map = look_up(comm);
 
+	if (map && map->unknown && rank >= 0)
+		return &forgotten;
 	if (!map || rank < 0 || rank >= map->size)
 		return NULL;
 	if (!map->peer[rank])
@@ -147,7 +187,9 @@ bool vmo_map_may_rts(const struct vmo_comm_map *map, int source)
 	if (!map)
 		return false;
 	if (source == MPI_ANY_SOURCE)
-		return map->any_on;
+		return map->any_on || map->unknown;
+	if (map->unknown)
+		return source >= 0;
 	return source >= 0 && source < map->size && map->peer[source] && map->peer[source]->on;
 }
 

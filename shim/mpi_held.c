@@ -64,12 +64,12 @@ static void show(const struct vmo_held *held, MPI_Status *status)
 }
 
 /* Could this probed message be an RTS? */
-static bool suspect(const struct vmo_comm_map *map, MPI_Status *status)
+static bool suspect(const struct vmo_comm_map *map, MPI_Comm comm, MPI_Status *status)
 {
 	int bytes, source = status->MPI_SOURCE;
+	struct vmo_peer *peer = map && source >= 0 ? vmo_map_peer(map, comm, source) : NULL;
 
-	return map && source >= 0 && source < map->size && map->peer[source] && map->peer[source]->on &&
-	       shim.mpi.Get_count(status, MPI_BYTE, &bytes) == MPI_SUCCESS && bytes == VMO_RTS_BYTES;
+	return peer && peer->on && shim.mpi.Get_count(status, MPI_BYTE, &bytes) == MPI_SUCCESS && bytes == VMO_RTS_BYTES;
 }
 
 /* The empty message to oneself whose handle the user gets. */
@@ -118,7 +118,7 @@ static void append(struct vmo_held *held)
 static void identify(struct vmo_held *held)
 {
 	if (vmo_rndv_is_rts(&shim.engine, held->data))
-		held->peer = held->map->peer[held->source];
+		held->peer = vmo_map_peer(held->map, held->comm, held->source);
 }
 
 static int receive_matched(struct vmo_held *held, MPI_Message *message)
@@ -138,7 +138,7 @@ static bool take_in_earlier(MPI_Comm comm, MPI_Message *message, MPI_Status *sta
 
 	if (!held)
 		return false;
-	if (suspect(held->map, status)) {
+	if (suspect(held->map, comm, status)) {
 		rc = receive_matched(held, message);
 	} else {
 		held->early = *message;
@@ -190,7 +190,7 @@ void vmo_probe_enter(void)
 bool vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status)
 {
 	struct vmo_comm_map *map = vmo_comm_map(comm);
-	struct vmo_held *held = suspect(map, status) ? new_held(comm, status) : NULL;
+	struct vmo_held *held = suspect(map, comm, status) ? new_held(comm, status) : NULL;
 
 	vmo_map_drop(map);
 	if (!held)

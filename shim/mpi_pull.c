@@ -38,9 +38,9 @@ struct vmo_peer *vmo_rx_rts(struct vmo_rx *rx, const MPI_Status *status, void *r
 	int bytes, source = status->MPI_SOURCE;
 
 	if (shim.mpi.Get_count((MPI_Status *)(uintptr_t)status, MPI_BYTE, &bytes) != MPI_SUCCESS ||
-	    bytes != VMO_RTS_BYTES || source < 0 || source >= rx->map->size)
+	    bytes != VMO_RTS_BYTES || source < 0)
 		return NULL;
-	struct vmo_peer *peer = rx->map->peer[source];
+	struct vmo_peer *peer = vmo_map_peer(rx->map, rx->comm, source);
 	if (!peer || !peer->on)
 		return NULL;
 	if (rx->landing)

@@ -88,6 +88,8 @@ struct vmo_comm_map {
 	bool receives_only;		/* perhaps a session's: nothing is sent one-copy */
 	bool inter;			/* of an intercommunicator */
 	bool foreign;			/* some rank is not of this MPI_COMM_WORLD */
+	bool unknown;			/* no memory for the real one: a rank is asked for when it matters */
+	bool no_coll;			/* agreed: no collectives here, and no record of why */
 	struct vmo_coll *coll;		/* mpi_coll.h; NULL: no large collective yet */
 	struct vmo_peer *peer[];	/* NULL: not of this MPI_COMM_WORLD */
 };
@@ -212,6 +214,8 @@ void vmo_map_drop(struct vmo_comm_map *map);
 struct vmo_comm_map *vmo_comm_known(MPI_Comm comm);
 /* The peer behind a destination, one that is off and says why, or NULL: MPI itself shall say what is wrong. */
 struct vmo_peer *vmo_comm_peer(MPI_Comm comm, int rank);
+/* The peer behind a source that is not a wildcard, or NULL: not of this MPI_COMM_WORLD, or no such rank. */
+struct vmo_peer *vmo_map_peer(const struct vmo_comm_map *map, MPI_Comm comm, int source);
 /* May a message from this source (or MPI_ANY_SOURCE) be an RTS? */
 bool vmo_map_may_rts(const struct vmo_comm_map *map, int source);
 

@@ -133,7 +133,7 @@ def run_job(options, mpi, program, faults, seconds, plain=False):
 
 
 def want_of_memory(text):
-    return re.search(r"MPI_ERR_NO_MEM|[Oo]ut of memory|Memory exhausted", text)
+    return re.search(r"MPI_ERR_NO_MEM|[Oo]ut of memory|Unable to allocate memory", text)
 
 
 def judge(result, expected, fault_free=False):
