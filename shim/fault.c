@@ -74,24 +74,6 @@ static void read_option(void)
 		vmo_error("VMONECOPY_FAULT=%s is not understood; it is <point>:<n>[+][:<errno>], or count", text);
 }
 
-bool vmo_fault_at(enum vmo_fault_point point)
-{
-	pthread_once(&once, read_option);
-	if (!on)
-		return false;
-	uint64_t visit = __atomic_add_fetch(&visits[point], 1, __ATOMIC_RELAXED);
-	if ((int)point != chosen || visit < first || visit > last)
-		return false;
-	__atomic_add_fetch(&fired[point], 1, __ATOMIC_RELAXED);
-	errno = chosen_errno;
-	return true;
-}
-
-void vmo_fault_holds(enum vmo_fault_held what, long n)
-{
-	__atomic_add_fetch(&held[what], n, __ATOMIC_RELAXED);
-}
-
 static const char *rank(void)
 {
 	static const char *const variables[] = { "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK" };
@@ -108,6 +90,33 @@ static void say(const char *text, int length)
 	if (write(STDERR_FILENO, text, (size_t)length) < 0) {
 		/* nobody listens */
 	}
+}
+
+static void tell_first(uint64_t visit)
+{
+	char line[128];
+
+	say(line, snprintf(line, sizeof line, "vmonecopy fault[%s]: %s fails at visit %llu\n", rank(), points[chosen].name,
+	                   (unsigned long long)visit));
+}
+
+bool vmo_fault_at(enum vmo_fault_point point)
+{
+	pthread_once(&once, read_option);
+	if (!on)
+		return false;
+	uint64_t visit = __atomic_add_fetch(&visits[point], 1, __ATOMIC_RELAXED);
+	if ((int)point != chosen || visit < first || visit > last)
+		return false;
+	if (__atomic_add_fetch(&fired[point], 1, __ATOMIC_RELAXED) == 1)
+		tell_first(visit);	/* the end may never come */
+	errno = chosen_errno;
+	return true;
+}
+
+void vmo_fault_holds(enum vmo_fault_held what, long n)
+{
+	__atomic_add_fetch(&held[what], n, __ATOMIC_RELAXED);
 }
 
 static void __attribute__((destructor)) tell(void)

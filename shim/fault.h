@@ -11,9 +11,10 @@
  *   VMONECOPY_FAULT=<point>:<n>[+][:<errno>]    the n-th visit fails, or with + every one from the n-th on
  *   VMONECOPY_FAULT=count                       none fails
  *
- * chooses one point of this process; errno by name or number, else the point's usual one. At its end the
- * process tells which points it came to, and what it never tried to give back:
+ * chooses one point of this process; errno by name or number, else the point's usual one. The first failure
+ * is told at once; at its end the process tells which points it came to, and what it never tried to give back:
  *
+ *   vmonecopy fault[rank]: <id> fails at visit <n>
  *   vmonecopy fault[rank]: point <id> visits <n> fired <n>
  *   vmonecopy fault[rank]: left granted_pages <n> mapped_pages <n> ports <n>
  *
