@@ -8,7 +8,6 @@
  */
 #include "mpi_batch.h"
 
-#include <stdlib.h>
 
 /* The one request is an active send of that kind. Inside. */
 static bool single_aside(struct vmo_batch *b, int *flag)
@@ -125,45 +124,30 @@ static void empty_all(int n, MPI_Status *statuses)
 		vmo_status_copy(&statuses[i], &empty);
 }
 
-/* MPI_ERROR fields mean something only with MPI_ERR_IN_STATUS: then in every status. */
-static void put_errors(int n, MPI_Status *statuses, const char *bad, const int *error)
+/* MPI_ERROR fields mean something only with MPI_ERR_IN_STATUS: then in every status, from the first error on. */
+static void put_errors(const struct vmo_batch *b, MPI_Status *statuses, bool first, int got)
 {
-	for (int i = 0; statuses != MPI_STATUSES_IGNORE && i < n; i++)
-		statuses[i].MPI_ERROR = bad[i] ? error[i] : MPI_SUCCESS;
-}
-
-struct failures {
-	bool any;
-	char *bad;
-	int *error;
-};
-
-static void note_failures(struct failures *f, const struct vmo_batch *b, int got)
-{
-	if (!f->bad) {
-		f->bad = vmo_fault(failures) ? NULL : calloc((size_t)b->n, sizeof *f->bad);
-		f->error = calloc((size_t)b->n, sizeof *f->error);
-	}
-	for (int k = 0; f->bad && f->error && k < got; k++) {
-		f->bad[b->index[k]] = b->status[k].MPI_ERROR != MPI_SUCCESS;
-		f->error[b->index[k]] = b->status[k].MPI_ERROR;
-	}
-	f->any = true;
+	for (int i = 0; statuses != MPI_STATUSES_IGNORE && first && i < b->n; i++)
+		statuses[i].MPI_ERROR = MPI_SUCCESS;
+	for (int k = 0; statuses != MPI_STATUSES_IGNORE && k < got; k++)
+		statuses[b->index[k]].MPI_ERROR = b->status[k].MPI_ERROR;
 }
 
 static int waitall(struct vmo_batch *b, MPI_Status *statuses)
 {
 	struct vmo_wait wait = VMO_WAIT_INIT;
-	struct failures f = { 0 };
+	bool failed = false;
 	int got, rc;
 
 	empty_all(b->n, statuses);
 	for (uint32_t turn = 1;; turn++) {
 		rc = vmo_batch_some(b, &got);
-		if (rc == MPI_ERR_IN_STATUS)
-			note_failures(&f, b, got);
-		else if (rc != MPI_SUCCESS || got < 0)
+		if (rc == MPI_ERR_IN_STATUS) {
+			put_errors(b, statuses, !failed, got);
+			failed = true;
+		} else if (rc != MPI_SUCCESS || got < 0) {
 			break;
+		}
 		for (int k = 0; k < got; k++)
 			if (vmo_status_at(statuses, b->index[k]))
 				vmo_status_copy(&statuses[b->index[k]], &b->status[k]);
@@ -173,11 +157,7 @@ static int waitall(struct vmo_batch *b, MPI_Status *statuses)
 			vmo_wait_turn(&wait);
 		}
 	}
-	if (f.any && f.bad && f.error)
-		put_errors(b->n, statuses, f.bad, f.error);
-	free(f.bad);
-	free(f.error);
-	return f.any ? MPI_ERR_IN_STATUS : rc;
+	return failed ? MPI_ERR_IN_STATUS : rc;
 }
 
 int vmo_Waitall(int n, MPI_Request requests[], MPI_Status statuses[])
@@ -185,8 +165,10 @@ int vmo_Waitall(int n, MPI_Request requests[], MPI_Status statuses[])
 	struct vmo_batch b;
 
 	vmo_count_call(Waitall);
-	if (vmo_idle() || n <= 0 || !vmo_batch_open(&b, n, requests))
+	if (vmo_idle() || n <= 0)
 		return shim.mpi.Waitall(n, requests, statuses);
+	if (!vmo_batch_open(&b, n, requests))
+		return vmo_raise(MPI_COMM_WORLD, MPI_ERR_NO_MEM);	/* MPI alone would miss requests to send */
 	struct vmo_hush hush;
 	vmo_hush(&hush);
 	int rc = waitall(&b, statuses);
@@ -231,8 +213,10 @@ int vmo_Testall(int n, MPI_Request requests[], int *flag, MPI_Status statuses[])
 	struct vmo_batch b;
 
 	vmo_count_call(Testall);
-	if (vmo_idle() || n <= 0 || !vmo_batch_open(&b, n, requests))
+	if (vmo_idle() || n <= 0)
 		return shim.mpi.Testall(n, requests, flag, statuses);
+	if (!vmo_batch_open(&b, n, requests))
+		return vmo_raise(MPI_COMM_WORLD, MPI_ERR_NO_MEM);	/* MPI alone would miss requests to send */
 	vmo_mpi_progress(NULL);
 	int rc = testall(&b, flag, statuses);
 	vmo_batch_raise(&b, true);

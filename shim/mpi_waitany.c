@@ -34,8 +34,10 @@ int vmo_Waitany(int n, MPI_Request requests[], int *index, MPI_Status *status)
 	int flag = 0, rc;
 
 	vmo_count_call(Waitany);
-	if (vmo_idle() || n <= 0 || !vmo_batch_open(&b, n, requests))
+	if (vmo_idle() || n <= 0)
 		return shim.mpi.Waitany(n, requests, index, status);
+	if (!vmo_batch_open(&b, n, requests))
+		return vmo_raise(MPI_COMM_WORLD, MPI_ERR_NO_MEM);	/* MPI alone would miss requests to send */
 	for (uint32_t turn = 1;; turn++) {
 		rc = any(&b, index, &flag, status);
 		if (flag || rc != MPI_SUCCESS)
@@ -54,8 +56,10 @@ int vmo_Testany(int n, MPI_Request requests[], int *index, int *flag, MPI_Status
 	struct vmo_batch b;
 
 	vmo_count_call(Testany);
-	if (vmo_idle() || n <= 0 || !vmo_batch_open(&b, n, requests))
+	if (vmo_idle() || n <= 0)
 		return shim.mpi.Testany(n, requests, index, flag, status);
+	if (!vmo_batch_open(&b, n, requests))
+		return vmo_raise(MPI_COMM_WORLD, MPI_ERR_NO_MEM);	/* MPI alone would miss requests to send */
 	vmo_mpi_progress(NULL);
 	int rc = any(&b, index, flag, status);
 	vmo_batch_raise(&b, false);
@@ -84,8 +88,10 @@ int vmo_Waitsome(int n, MPI_Request requests[], int *outcount, int indices[], MP
 	int got, rc;
 
 	vmo_count_call(Waitsome);
-	if (vmo_idle() || n <= 0 || !vmo_batch_open(&b, n, requests))
+	if (vmo_idle() || n <= 0)
 		return shim.mpi.Waitsome(n, requests, outcount, indices, statuses);
+	if (!vmo_batch_open(&b, n, requests))
+		return vmo_raise(MPI_COMM_WORLD, MPI_ERR_NO_MEM);	/* MPI alone would miss requests to send */
 	for (uint32_t turn = 1; (rc = vmo_batch_some(&b, &got)) == MPI_SUCCESS && got == 0; turn++) {
 		if (turn % 4 == 0)
 			vmo_mpi_progress(NULL);
@@ -103,8 +109,10 @@ int vmo_Testsome(int n, MPI_Request requests[], int *outcount, int indices[], MP
 	int got;
 
 	vmo_count_call(Testsome);
-	if (vmo_idle() || n <= 0 || !vmo_batch_open(&b, n, requests))
+	if (vmo_idle() || n <= 0)
 		return shim.mpi.Testsome(n, requests, outcount, indices, statuses);
+	if (!vmo_batch_open(&b, n, requests))
+		return vmo_raise(MPI_COMM_WORLD, MPI_ERR_NO_MEM);	/* MPI alone would miss requests to send */
 	vmo_mpi_progress(NULL);
 	int rc = vmo_batch_some(&b, &got);
 	give_some(&b, got, rc, outcount, indices, statuses);
