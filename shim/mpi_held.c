@@ -187,23 +187,25 @@ void vmo_probe_enter(void)
 	vmo_enter();
 }
 
-bool vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status)
+int vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status)
 {
 	struct vmo_comm_map *map = vmo_comm_map(comm);
-	struct vmo_held *held = suspect(map, comm, status) ? new_held(comm, status) : NULL;
+	bool may = suspect(map, comm, status);
+	struct vmo_held *held = may ? new_held(comm, status) : NULL;
 
 	vmo_map_drop(map);
 	if (!held)
-		return false;
-	if (take_in(held, message) != MPI_SUCCESS) {
+		return may ? MPI_ERR_NO_MEM : MPI_SUCCESS;
+	int rc = take_in(held, message);
+	if (rc != MPI_SUCCESS) {
 		drop(held);
-		return false;
+		return rc;
 	}
 	if (message)
 		held->message = *message;
 	show(held, status);
 	append(held);
-	return true;
+	return MPI_SUCCESS;
 }
 
 static struct vmo_held *find(MPI_Comm comm, int source, int tag)

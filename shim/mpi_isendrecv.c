@@ -140,7 +140,7 @@ static int isendrecv(void *copy, const void *sendbuf, MPI_Count sendcount, MPI_D
                      MPI_Comm comm, MPI_Request *request)
 {
 	struct vmo_pair *pair = new_pair(copy);
-	int rc = MPI_ERR_NO_MEM;
+	int rc = pair ? MPI_SUCCESS : vmo_raise(comm, MPI_ERR_NO_MEM);
 
 	if (!pair)
 		goto give_up;
@@ -192,7 +192,7 @@ static int replace(void *buf, MPI_Count count, MPI_Datatype type, int dest, int 
 	struct vmo_outgoing out;
 	int rc = vmo_sendrecv_copy(buf, count, type, &out);
 
-	return rc != MPI_SUCCESS ? rc : isendrecv(out.copy, out.copy, out.count, out.type, dest, sendtag, buf, count,
+	return rc != MPI_SUCCESS ? vmo_raise(comm, rc) : isendrecv(out.copy, out.copy, out.count, out.type, dest, sendtag, buf, count,
 	                                          type, source, recvtag, comm, request);
 }
 

@@ -50,21 +50,32 @@ static char *new_landing(size_t bytes)
 	return landing ? (char *)(landing + 1) : NULL;
 }
 
-static char *by_type(const struct vmo_rx *rx)
+static bool land(struct vmo_rx *rx)
 {
-	return vmo_likely(vmo_type_takes_rts(rx->to.type)) ? NULL : new_landing((size_t)rx->to.bytes);
+	rx->landing = new_landing((size_t)rx->to.bytes);
+	return rx->landing != NULL;
 }
 
-void vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type)
+static bool by_type(struct vmo_rx *rx)
 {
-	if (rx->to.bytes < VMO_RTS_BYTES || vmo_likely(!(rx->landing = by_type(rx))))
-		return;
+	return vmo_likely(vmo_type_takes_rts(rx->to.type)) || land(rx);
+}
+
+bool vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type)
+{
+	if (rx->to.bytes < VMO_RTS_BYTES)
+		return true;
+	if (!by_type(rx))
+		return false;
+	if (vmo_likely(!rx->landing))
+		return true;
 	*buf = rx->landing;
 	*count = rx->to.bytes;
 	*type = MPI_BYTE;
+	return true;
 }
 
-char *vmo_landing_for(const struct vmo_rx *rx)
+bool vmo_landing_for(struct vmo_rx *rx)
 {
 	struct vmo_op *op = NULL;
 
@@ -73,7 +84,7 @@ char *vmo_landing_for(const struct vmo_rx *rx)
 	vmo_enter();
 	HASH_FIND(by_buffer, shim.by_buffer, &rx->buf, sizeof rx->buf, op);
 	vmo_leave();
-	return op ? new_landing((size_t)rx->to.bytes) : by_type(rx);
+	return op ? land(rx) : by_type(rx);
 }
 
 void vmo_landing_index(struct vmo_op *op)
@@ -87,18 +98,25 @@ void vmo_landing_index(struct vmo_op *op)
 	op->indexed = true;
 }
 
+/* The first of those that are pending in one buffer; it is in the table, if there was memory. */
+static struct vmo_op *first_of(struct vmo_op *op)
+{
+	while (op->same_prev->same_next)	/* utlist: the last one's is NULL, and the first one's prev */
+		op = op->same_prev;
+	return op;
+}
+
 /* While any is pending there, no other may be posted into the buffer itself: one of them may be there already. */
 void vmo_landing_unindex(struct vmo_op *op)
 {
-	struct vmo_op *first = NULL;
-
 	if (!op->indexed)
 		return;
-	op->indexed = false;
-	HASH_FIND(by_buffer, shim.by_buffer, &op->rx.buf, sizeof op->rx.buf, first);
-	if (first == op)
-		HASH_DELETE(by_buffer, shim.by_buffer, op);
+	struct vmo_op *first = first_of(op);
 	bool was_first = first == op;
+	op->indexed = false;
+	if (op->by_buffer.tbl)
+		HASH_DELETE(by_buffer, shim.by_buffer, op);
+	op->by_buffer.tbl = NULL;
 	DL_DELETE2(first, op, same_prev, same_next);
 	if (was_first && first)
 		HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof first->rx.buf, first);

@@ -47,8 +47,12 @@ void vmo_op_free(struct vmo_op *op)
 
 void vmo_op_track(struct vmo_op *op)
 {
-	if (op->handle != MPI_REQUEST_NULL)
+	if (op->handle != MPI_REQUEST_NULL) {
 		HASH_ADD(hh, shim.by_handle, handle, sizeof op->handle, op);
+		op->unhashed = !op->hh.tbl;
+		if (op->unhashed)
+			LL_PREPEND2(shim.unhashed, op, next_unhashed);
+	}
 	if (op->kind == VMO_OP_SEND) {
 		DL_APPEND(shim.sends, op);
 	} else if (!op->persistent || op->started) {
@@ -62,6 +66,9 @@ void vmo_op_untrack(struct vmo_op *op)
 	if (op->handle != MPI_REQUEST_NULL && op->hh.tbl)
 		HASH_DEL(shim.by_handle, op);
 	op->hh.tbl = NULL;
+	if (op->unhashed)
+		LL_DELETE2(shim.unhashed, op, next_unhashed);
+	op->unhashed = false;
 	if (op->kind == VMO_OP_SEND) {
 		DL_DELETE(shim.sends, op);
 	} else {
@@ -78,6 +85,8 @@ struct vmo_op *vmo_op_find(MPI_Request handle)
 
 	if (handle != MPI_REQUEST_NULL && shim.by_handle)
 		HASH_FIND(hh, shim.by_handle, &handle, sizeof handle, op);
+	if (vmo_unlikely(shim.unhashed && !op && handle != MPI_REQUEST_NULL))
+		LL_SEARCH_SCALAR2(shim.unhashed, op, handle, handle, next_unhashed);
 	return op;
 }
 

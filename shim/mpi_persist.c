@@ -7,16 +7,29 @@
 
 #include <limits.h>
 
-static int track_init(struct vmo_rx *rx, bool may, int rc, int source, int tag, MPI_Request *request)
+/* What the request will need. False: no memory. *op stays NULL where no request to send can come. */
+static bool prepare_init(struct vmo_rx *rx, struct vmo_op **op, void **buf, MPI_Count *count, MPI_Datatype *type, int source,
+                         MPI_Comm comm)
 {
-	struct vmo_op *op;
+	*op = NULL;
+	if (!vmo_rx_may_held(rx, *buf, *count, *type, source, comm))
+		return true;
+	if (!(*op = vmo_recv_prepare(rx)))
+		return false;
+	if (vmo_landing_place(rx, buf, count, type))
+		return true;
+	vmo_recv_unprepare(*op, rx);
+	return false;
+}
 
-	if (may && rc != MPI_SUCCESS) {
-		vmo_landing_free(rx);
-		vmo_map_drop(rx->map);
-	} else if (may && (op = vmo_recv_track(rx, *request, true))) {
+static int track_init(struct vmo_rx *rx, struct vmo_op *op, int rc, int source, int tag, MPI_Request *request)
+{
+	if (op && rc != MPI_SUCCESS) {
+		vmo_recv_unprepare(op, rx);
+	} else if (op) {
 		op->want_source = source;
 		op->want_tag = tag;
+		vmo_recv_track(op, rx, *request, true);
 	}
 	return rc;
 }
@@ -24,13 +37,13 @@ static int track_init(struct vmo_rx *rx, bool may, int rc, int source, int tag, 
 int vmo_Recv_init(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
 {
 	struct vmo_rx rx;
-	bool may = vmo_rx_may_held(&rx, buf, count, type, source, comm);
+	struct vmo_op *op;
 	MPI_Count n = count;
 
 	vmo_count_call(Recv_init);
-	if (may)
-		vmo_landing_place(&rx, &buf, &n, &type);
-	return track_init(&rx, may, shim.mpi.Recv_init(buf, (int)n, type, source, tag, comm, request), source, tag,
+	if (!prepare_init(&rx, &op, &buf, &n, &type, source, comm))
+		return vmo_raise(comm, MPI_ERR_NO_MEM);
+	return track_init(&rx, op, shim.mpi.Recv_init(buf, (int)n, type, source, tag, comm, request), source, tag,
 	                  request);
 }
 
@@ -39,12 +52,12 @@ int vmo_Recv_init_c(void *buf, MPI_Count count, MPI_Datatype type, int source, i
                     MPI_Request *request)
 {
 	struct vmo_rx rx;
-	bool may = vmo_rx_may_held(&rx, buf, count, type, source, comm);
+	struct vmo_op *op;
 
 	vmo_count_call(Recv_init_c);
-	if (may)
-		vmo_landing_place(&rx, &buf, &count, &type);
-	return track_init(&rx, may, shim.mpi.Recv_init_c(buf, count, type, source, tag, comm, request), source, tag,
+	if (!prepare_init(&rx, &op, &buf, &count, &type, source, comm))
+		return vmo_raise(comm, MPI_ERR_NO_MEM);
+	return track_init(&rx, op, shim.mpi.Recv_init_c(buf, count, type, source, tag, comm, request), source, tag,
 	                  request);
 }
 #endif
@@ -106,7 +119,7 @@ int vmo_Startall(int count, MPI_Request *requests)
 	int rc = MPI_SUCCESS;
 
 	vmo_count_call(Startall);
-	if (!shim.active || !shim.by_handle)
+	if (!shim.active || (!shim.by_handle && !shim.unhashed))
 		return shim.mpi.Startall(count, requests);
 	for (int i = 0; i < count && rc == MPI_SUCCESS; i++)
 		rc = start(&requests[i]);

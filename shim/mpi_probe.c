@@ -10,6 +10,16 @@ static void give_status(MPI_Status *user, MPI_Status *own)
 		vmo_status_copy(user, own);
 }
 
+/* What a native probe found: held if need be, then shown. */
+static int hand_over(MPI_Comm comm, MPI_Message *message, MPI_Status *own, MPI_Status *user)
+{
+	int rc = vmo_hold(comm, message, own);
+
+	if (rc == MPI_SUCCESS)
+		give_status(user, own);
+	return vmo_raise(comm, rc);
+}
+
 static int iprobe_inside(int source, int tag, MPI_Comm comm, int *flag, MPI_Status *status)
 {
 	MPI_Status own;
@@ -21,9 +31,7 @@ static int iprobe_inside(int source, int tag, MPI_Comm comm, int *flag, MPI_Stat
 	int rc = shim.mpi.Iprobe(source, tag, comm, flag, &own);
 	if (rc != MPI_SUCCESS || !*flag)
 		return rc;
-	vmo_hold(comm, NULL, &own);
-	give_status(status, &own);
-	return rc;
+	return hand_over(comm, NULL, &own, status);
 }
 
 static int iprobe(int source, int tag, MPI_Comm comm, int *flag, MPI_Status *status)
@@ -71,9 +79,7 @@ static int improbe_inside(int source, int tag, MPI_Comm comm, int *flag, MPI_Mes
 	int rc = shim.mpi.Improbe(source, tag, comm, flag, message, &own);
 	if (rc != MPI_SUCCESS || !*flag)
 		return rc;
-	vmo_hold(comm, message, &own);
-	give_status(status, &own);
-	return rc;
+	return hand_over(comm, message, &own, status);
 }
 
 static int improbe(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *message, MPI_Status *status)
@@ -102,9 +108,7 @@ static int mprobe_blocking(int source, int tag, MPI_Comm comm, MPI_Message *mess
 
 	if (rc != MPI_SUCCESS)
 		return rc;
-	vmo_hold(comm, message, &own);
-	give_status(status, &own);
-	return rc;
+	return hand_over(comm, message, &own, status);
 }
 
 int vmo_Mprobe(int source, int tag, MPI_Comm comm, MPI_Message *message, MPI_Status *status)

@@ -85,15 +85,24 @@ static void keep_layout(struct vmo_op *op)
 		op->own_type = true;
 }
 
-struct vmo_op *vmo_recv_track(struct vmo_rx *rx, MPI_Request handle, bool persistent)
+struct vmo_op *vmo_recv_prepare(struct vmo_rx *rx)
 {
 	struct vmo_op *op = vmo_op_new(VMO_OP_RECV);
 
-	if (!op) {	/* the landing stays allocated: MPI may yet write there */
-		vmo_error("out of memory: a receive cannot be followed; a large message to it would be lost");
+	if (!op)
 		vmo_map_drop(rx->map);
-		return NULL;
-	}
+	return op;
+}
+
+void vmo_recv_unprepare(struct vmo_op *op, struct vmo_rx *rx)
+{
+	vmo_landing_free(rx);
+	vmo_map_drop(rx->map);
+	vmo_op_free(op);
+}
+
+void vmo_recv_track(struct vmo_op *op, const struct vmo_rx *rx, MPI_Request handle, bool persistent)
+{
 	op->rx = *rx;
 	op->handle = handle;
 	op->persistent = persistent;
@@ -103,7 +112,6 @@ struct vmo_op *vmo_recv_track(struct vmo_rx *rx, MPI_Request handle, bool persis
 	if (!persistent)
 		vmo_landing_index(op);
 	vmo_leave();
-	return op;
 }
 
 static void unlist(struct vmo_op *op)
@@ -138,13 +146,13 @@ int vmo_request_new(MPI_Request *request, MPI_Comm comm, struct vmo_op **out)
 	struct vmo_op *op = vmo_op_new(VMO_OP_RECV);
 
 	if (!op)
-		return MPI_ERR_NO_MEM;
+		return vmo_raise(comm, MPI_ERR_NO_MEM);
 	op->rx.comm = comm;
 	int rc = vmo_fault(grequest) ? MPI_ERR_NO_MEM
 	       : shim.mpi.Grequest_start(complete_query, complete_free, complete_cancel, op, request);
 	if (rc != MPI_SUCCESS) {
 		vmo_op_free(op);
-		return rc;
+		return vmo_raise(comm, rc);
 	}
 	op->handle = *request;
 	vmo_enter();
@@ -183,29 +191,30 @@ int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, M
 int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
 {
 	struct vmo_rx rx;
+	struct vmo_op *op = NULL;
 
 	rx.landing = NULL;
 	rx.map = NULL;
-	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
-	if (may)
-		rx.landing = vmo_landing_for(&rx);
+	if (vmo_rx_may_rts(&rx, buf, count, type, source, comm)) {
+		op = vmo_recv_prepare(&rx);
+		if (op && !vmo_landing_for(&rx)) {
+			vmo_recv_unprepare(op, &rx);
+			op = NULL;
+		}
+		if (!op)
+			return vmo_raise(comm, MPI_ERR_NO_MEM);
+	}
 	vmo_enter();		/* a probe of another thread comes before both steps or after (mpi_held.c) */
 	struct vmo_held *held = vmo_unlikely(shim.held != NULL) ? vmo_held_take(comm, source, tag) : NULL;
 	int rc = held ? MPI_SUCCESS
 	       : rx.landing ? vmo_real_irecv(rx.landing, rx.to.bytes, MPI_BYTE, source, tag, comm, request)
 	       : vmo_real_irecv(buf, count, type, source, tag, comm, request);
 	vmo_leave();
-	if (held)
-		rc = vmo_held_irecv(held, buf, count, type, request);
-	if (!may)
-		return rc;
-	if (rc == MPI_SUCCESS && !held) {
-		vmo_recv_track(&rx, *request, false);
-	} else {
-		vmo_landing_free(&rx);
-		vmo_map_drop(rx.map);
-	}
-	return rc;
+	if (op && rc == MPI_SUCCESS && !held)
+		vmo_recv_track(op, &rx, *request, false);
+	else if (op)
+		vmo_recv_unprepare(op, &rx);
+	return held ? vmo_held_irecv(held, buf, count, type, request) : rc;
 }
 
 static bool is_cancelled(const MPI_Status *status)

@@ -111,7 +111,7 @@ static int replace(void *buf, MPI_Count count, MPI_Datatype type, int dest, int 
 	int rc = vmo_sendrecv_copy(buf, count, type, &out);
 
 	if (rc != MPI_SUCCESS)
-		return rc;
+		return vmo_raise(comm, rc);
 	rc = sendrecv(out.copy, out.count, out.type, dest, sendtag, buf, count, type, source, recvtag, comm, status);
 	free(out.copy);
 	return rc;

@@ -116,6 +116,8 @@ struct vmo_op {
 	bool orphan;			/* the user freed the request: completed here */
 	/* receive */
 	struct vmo_rx rx;
+	bool unhashed;			/* there was no memory to put it into by_handle: in shim.unhashed */
+	struct vmo_op *next_unhashed;
 	bool own_type;			/* rx.to.type is a duplicate of the user's */
 	bool own_facts;			/* rx.to.known is referenced */
 	bool persistent, started;
@@ -161,6 +163,7 @@ struct vmo_shim {
 	bool multiple;			/* MPI_THREAD_MULTIPLE */
 	pthread_mutex_t lock;
 	struct vmo_op *by_handle;	/* uthash */
+	struct vmo_op *unhashed;	/* utlist: those that it had no memory for */
 	struct vmo_op *by_buffer;	/* uthash: pending receives; one for each buffer */
 	struct vmo_op *recvs, *sends;	/* what progress looks at */
 	struct vmo_op *spare;
@@ -262,7 +265,8 @@ struct vmo_op *vmo_op_find(MPI_Request handle);
 /* Nothing of the shim's is outstanding: a wait may go straight to MPI. */
 static inline bool vmo_idle(void)
 {
-	return !shim.recvs && !shim.sends && !__atomic_load_n(&shim.engine.draining, __ATOMIC_RELAXED) && !shim.by_handle;
+	return !shim.recvs && !shim.sends && !__atomic_load_n(&shim.engine.draining, __ATOMIC_RELAXED) && !shim.by_handle &&
+	       !shim.unhashed;
 }
 /* The program waits for this op now. Inside. */
 void vmo_op_asked(struct vmo_op *op);
@@ -345,9 +349,15 @@ int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag
               MPI_Request *request);
 int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm,
              MPI_Status *status);
-/* Remembers a native receive handle; takes over the rx's map. */
-/* NULL: out of memory, said in the log. */
-struct vmo_op *vmo_recv_track(struct vmo_rx *rx, MPI_Request handle, bool persistent);
+/*
+ * Before a receive is posted: all memory that following it needs, so that it can be refused while nothing has
+ * happened. NULL: none; the rx's map is dropped.
+ */
+struct vmo_op *vmo_recv_prepare(struct vmo_rx *rx);
+/* Remembers a native receive handle; takes over the rx's map and landing. */
+void vmo_recv_track(struct vmo_op *op, const struct vmo_rx *rx, MPI_Request handle, bool persistent);
+/* It was not posted after all. */
+void vmo_recv_unprepare(struct vmo_op *op, struct vmo_rx *rx);
 /* The native handle of this op is complete with *status: pulls if need be, mends *status. */
 int vmo_recv_complete(struct vmo_op *op, MPI_Status *status);
 /* Looks whether the RTS has come and pulls; lets go of the lock during the copy. True: it copied. */
@@ -385,10 +395,10 @@ void vmo_pairs_progress(void);
 void vmo_pair_asked(struct vmo_pair *pair);
 
 /* mpi_landing.c */
-/* Where to post a receive instead of in its buffer, or NULL: there. */
-char *vmo_landing_for(const struct vmo_rx *rx);
-/* Where only the type counts: if it needs one, rx gets a landing, and *buf, *count and *type speak of that. */
-void vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type);
+/* If it needs one, rx gets a landing: where to post a receive instead of in its buffer. False: no memory for it. */
+bool vmo_landing_for(struct vmo_rx *rx);
+/* Where only the type counts; *buf, *count and *type then speak of the landing. */
+bool vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type);
 void vmo_landing_index(struct vmo_op *op);
 void vmo_landing_unindex(struct vmo_op *op);
 /* Another pending receive that is posted into the op's buffer itself, or NULL. */
@@ -407,9 +417,10 @@ static inline bool vmo_probes_race(void)
 }
 /*
  * If the message that a native probe found may be an RTS, receives it and holds it. `message`: a
- * matched one to receive by, or NULL. True: held; *status shows its real size.
+ * matched one to receive by, or NULL. *status shows its real size. An MPI error code, not raised: it may be
+ * one, and cannot be held.
  */
-bool vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status);
+int vmo_hold(MPI_Comm comm, MPI_Message *message, MPI_Status *status);
 /* The oldest held message that matches: left where it is, or taken out for vmo_held_deliver. */
 bool vmo_held_peek(MPI_Comm comm, int source, int tag, MPI_Status *status);
 struct vmo_held *vmo_held_take(MPI_Comm comm, int source, int tag);
