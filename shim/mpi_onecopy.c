@@ -126,9 +126,7 @@ void vmo_send_refused(struct vmo_xfer *xfer)
 {
 	struct vmo_op *op = vmo_op_new(VMO_OP_SEND);
 
-	if (!op) {
-		vmo_error("out of memory: a refused message of %llu bytes is lost", (unsigned long long)xfer->bytes);
-		xfer->refused = NULL;
+	if (!op) {	/* the next round tries again: its receiver waits for it */
 		vmo_rndv_release(xfer);
 		return;
 	}
