@@ -75,16 +75,30 @@ void vmo_send_withdraw(struct vmo_op *op)
 	op->xfer = NULL;
 }
 
+/* Room for a copy of the message: memory, or else pages of the pool. NULL: neither, now. */
+static char *room_for_copy(struct vmo_op *op)
+{
+	uint32_t pages = (uint32_t)vmo_pages(op->xfer->bytes);
+
+	if (!op->copy && !op->copy_block) {
+		op->copy = vmo_fault(refused_copy) ? NULL : malloc(op->xfer->bytes);
+		if (!op->copy && vmo_pool_take(op->xfer->peer->pool, pages, pages, &op->copy_block))
+			op->copy_block = NULL;
+	}
+	return op->copy ? op->copy : op->copy_block ? op->copy_block->view : NULL;
+}
+
 /* With gaps: the message is copied out of the run's pages first. */
 static int send_spaced(struct vmo_op *op)
 {
 	struct vmo_xfer *xfer = op->xfer;
+	char *copy = room_for_copy(op);
 
-	if (!op->copy && !vmo_fault(refused_copy) && (op->copy = malloc(xfer->bytes)))
-		vmo_rndv_read_back(xfer, op->copy);
-	return op->copy ? shim.mpi.Isend(op->copy, (int)xfer->bytes, MPI_BYTE, (int)xfer->peer->rank,
-	                                 vmo_refused_tag(xfer->sequence), shim.private_comm, &op->again)
-	                : MPI_ERR_NO_MEM;
+	if (!copy)
+		return MPI_ERR_NO_MEM;
+	vmo_rndv_read_back(xfer, copy);
+	return shim.mpi.Isend(copy, (int)xfer->bytes, MPI_BYTE, (int)xfer->peer->rank, vmo_refused_tag(xfer->sequence),
+	                      shim.private_comm, &op->again);
 }
 
 /* The run's pages as they are. */

@@ -37,6 +37,8 @@ void vmo_op_free(struct vmo_op *op)
 	if (op->own_type)
 		shim.mpi.Type_free(&op->rx.to.type);
 	free(op->copy);
+	if (op->copy_block)
+		vmo_block_drop(op->copy_block);
 	vmo_landing_free(&op->rx);
 	vmo_map_drop(op->rx.map);
 	pthread_mutex_lock(&spare_lock);

@@ -138,6 +138,7 @@ struct vmo_op {
 	bool rts_done;
 	bool delivering;		/* `again` is under way */
 	char *copy;			/* what it sends, if the message had gaps; malloc */
+	struct vmo_block *copy_block;	/* the same, where there was no memory */
 	bool complete;			/* the user's buffer is free */
 	bool detaching;			/* a thread does that right now */
 	bool aside;			/* a persistent send under way here, inactive for MPI */
