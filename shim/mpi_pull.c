@@ -103,16 +103,20 @@ int vmo_pull(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MP
 
 /*
  * Refuses; the message then comes on the private communicator. The receive stands before the sender is
- * told, so that no message is ever left over for a later one. Without memory for it the message is given
- * up with an error.
+ * told, so that no message is ever left over for a later one. Without memory for it, nor pages of the pool, the
+ * message is given up with an error.
  */
 static int receive_by_mpi(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count *bytes, int *error)
 {
 	struct vmo_wait wait = VMO_WAIT_INIT;
 	MPI_Request request;
 	int flag = 0, rc;
-	char *whole = vmo_fault(refused_whole) ? NULL : malloc(in->bytes);
+	struct vmo_block *block = NULL;
+	char *memory = vmo_fault(refused_whole) ? NULL : malloc(in->bytes), *whole = memory;
+	uint32_t pages = (uint32_t)vmo_pages(in->bytes);
 
+	if (!memory && !vmo_pool_take(in->peer->pool, pages, pages, &block))
+		whole = block->view;
 	rc = !whole ? MPI_ERR_NO_MEM
 	   : shim.mpi.Irecv(whole, (int)in->bytes, MPI_BYTE, (int)in->peer->rank, vmo_refused_tag(in->sequence),
 	                    shim.private_comm, &request);
@@ -129,7 +133,9 @@ static int receive_by_mpi(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 		*bytes = fitting(rx, in->bytes, error);
 		rc = vmo_unpack(whole, *bytes, rx->buf, &rx->to);
 	}
-	free(whole);
+	free(memory);
+	if (block)
+		vmo_block_drop(block);
 	return rc;
 }
 
