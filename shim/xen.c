@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -21,6 +22,7 @@
 #include <xen/sys/gntalloc.h>
 
 #define COPY_BATCH 256		/* segments; 64 to 256 get nearly all of the gain of batching */
+#define COPY_TRIES 3
 #define DRAIN_MOST 256		/* events taken in one go: a peer that never stops does not hold us */
 
 vmo_domid vmo_xen_domid(const struct vmo_xen *xen)
@@ -202,6 +204,33 @@ static int bad_segment(struct vmo_xen *xen, const xengnttab_grant_copy_segment_t
 	return -EIO;
 }
 
+static int copy_once(struct vmo_xen *xen, uint32_t n, xengnttab_grant_copy_segment_t *segments)
+{
+	if (vmo_fault(copy) || xen->xengnttab_grant_copy(xen->gnttab, n, segments))
+		return -errno;
+	if (vmo_fault(copy_status))
+		segments[n - 1].status = GNTST_general_error;
+	for (uint32_t i = 0; i < n; i++)
+		if (segments[i].status != GNTST_okay)
+			return -EIO;
+	return 0;
+}
+
+/* What fails now may pass (the driver allocates for each call), and the caller has nothing better. */
+static int copy_batch(struct vmo_xen *xen, uint32_t n, xengnttab_grant_copy_segment_t *segments)
+{
+	int rc = copy_once(xen, n, segments);
+
+	for (int tries = 1; rc && tries < COPY_TRIES; tries++) {
+		sched_yield();
+		rc = copy_once(xen, n, segments);
+	}
+	for (uint32_t i = 0; rc == -EIO && i < n; i++)
+		if (segments[i].status != GNTST_okay)
+			return bad_segment(xen, &segments[i]);
+	return rc;
+}
+
 int vmo_xen_copy(struct vmo_xen *xen, vmo_domid owner, const vmo_gref *grefs, uint64_t offset, size_t bytes, void *to)
 {
 	struct copy copy = { owner, grefs, offset, bytes, to };
@@ -214,13 +243,9 @@ int vmo_xen_copy(struct vmo_xen *xen, vmo_domid owner, const vmo_gref *grefs, ui
 
 		while (n < COPY_BATCH && copy.bytes)
 			next_segment(&copy, &segments[n++]);
-		if (vmo_fault(copy) || xen->xengnttab_grant_copy(xen->gnttab, n, segments))
-			return -errno;
-		if (vmo_fault(copy_status))
-			segments[n - 1].status = GNTST_general_error;
-		for (uint32_t i = 0; i < n; i++)
-			if (segments[i].status != GNTST_okay)
-				return bad_segment(xen, &segments[i]);
+		int rc = copy_batch(xen, n, segments);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
