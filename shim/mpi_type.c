@@ -8,7 +8,8 @@
  * test), so either side may be one piece while the other is not.
  *
  * An RTS can be received into most types as it is. Where its end falls within a basic element, MPICH
- * (4.0.2) reports MPI_ERR_TRUNCATE and leaves the last bytes out; such receives need a landing. (Its
+ * (4.0.2) reports MPI_ERR_TRUNCATE and leaves the last bytes out; such receives need a landing, and so do types
+ * that are not flattened. (Its
  * MPI_Get_elements_x cannot be asked: it counts the elements of structs within structs wrongly.)
  *
  * What was found out about a type is kept on it as an attribute, reference counted, because a receive may
@@ -59,8 +60,8 @@ static struct vmo_type *examine(MPI_Datatype type)
 	t->type = type;
 	t->named = vmo_type_combiner(type) == MPI_COMBINER_NAMED;
 	shim.mpi.Type_size_x(type, &t->size);
-	t->takes_rts = vmo_type_ends_after(type, VMO_RTS_BYTES);
 	find_shape(t, type);
+	t->takes_rts = t->flat && vmo_type_ends_after(type, VMO_RTS_BYTES);	/* to read it otherwise takes memory */
 	return t;
 }
 
