@@ -75,17 +75,14 @@ void vmo_send_withdraw(struct vmo_op *op)
 	op->xfer = NULL;
 }
 
-/* Room for a copy of the message: memory, or else pages of the pool. NULL: neither, now. */
+/* NULL: none now. */
 static char *room_for_copy(struct vmo_op *op)
 {
-	uint32_t pages = (uint32_t)vmo_pages(op->xfer->bytes);
+	struct vmo_room *room = &op->copy;
 
-	if (!op->copy && !op->copy_block) {
-		op->copy = vmo_fault(refused_copy) ? NULL : malloc(op->xfer->bytes);
-		if (!op->copy && vmo_pool_take(op->xfer->peer->pool, pages, pages, &op->copy_block))
-			op->copy_block = NULL;
-	}
-	return op->copy ? op->copy : op->copy_block ? op->copy_block->view : NULL;
+	if (!room->memory && !room->block)
+		room->memory = vmo_fault(refused_copy) ? NULL : malloc(op->xfer->bytes);
+	return vmo_room_at(room, op->xfer->peer->pool, op->xfer->bytes);
 }
 
 /* With gaps: the message is copied out of the run's pages first. */

@@ -36,9 +36,7 @@ void vmo_op_free(struct vmo_op *op)
 		vmo_type_drop(op->rx.to.known);
 	if (op->own_type)
 		shim.mpi.Type_free(&op->rx.to.type);
-	free(op->copy);
-	if (op->copy_block)
-		vmo_block_drop(op->copy_block);
+	vmo_room_leave(&op->copy);
 	vmo_landing_free(&op->rx);
 	vmo_map_drop(op->rx.map);
 	pthread_mutex_lock(&spare_lock);

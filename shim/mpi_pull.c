@@ -50,29 +50,6 @@ struct vmo_peer *vmo_rx_rts(struct vmo_rx *rx, const MPI_Status *status, void *r
 	return vmo_rndv_is_rts(&shim.engine, rts) ? peer : NULL;
 }
 
-/* Room for all of an incoming message: memory or, without, pages of the pool. */
-struct room {
-	char *memory;
-	struct vmo_block *block;
-};
-
-/* NULL: neither. */
-static char *room_at(struct room *room, const struct vmo_incoming *in)
-{
-	uint32_t pages = (uint32_t)vmo_pages(in->bytes);
-
-	if (room->memory)
-		return room->memory;
-	return vmo_pool_take(in->peer->pool, pages, pages, &room->block) ? NULL : room->block->view;
-}
-
-static void room_leave(struct room *room)
-{
-	free(room->memory);
-	if (room->block)
-		vmo_block_drop(room->block);
-}
-
 /* Not flattened: unpack from the sender's own pages if the message is one piece there. */
 static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count want)
 {
@@ -84,14 +61,14 @@ static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 		vmo_rndv_unpeek(in, mapping);
 		return 0;
 	}
-	struct room room = { .memory = vmo_fault(unpack_whole) ? NULL : malloc(in->bytes) };
-	char *whole = room_at(&room, in);
+	struct vmo_room room = { .memory = vmo_fault(unpack_whole) ? NULL : malloc(in->bytes) };
+	char *whole = vmo_room_at(&room, in->peer->pool, in->bytes);
 	int rc = whole ? vmo_rndv_pull(in, whole, (uint64_t)want) : -ENOMEM;
 	if (!rc) {
 		vmo_unpack(whole, want, rx->buf, &rx->to);
 		vmo_count(bounced_bytes, want);
 	}
-	room_leave(&room);
+	vmo_room_leave(&room);
 	return rc;
 }
 
@@ -135,8 +112,8 @@ static int receive_by_mpi(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 	struct vmo_wait wait = VMO_WAIT_INIT;
 	MPI_Request request;
 	int flag = 0, rc;
-	struct room room = { .memory = vmo_fault(refused_whole) ? NULL : malloc(in->bytes) };
-	char *whole = room_at(&room, in);
+	struct vmo_room room = { .memory = vmo_fault(refused_whole) ? NULL : malloc(in->bytes) };
+	char *whole = vmo_room_at(&room, in->peer->pool, in->bytes);
 	rc = !whole ? MPI_ERR_NO_MEM
 	   : shim.mpi.Irecv(whole, (int)in->bytes, MPI_BYTE, (int)in->peer->rank, vmo_refused_tag(in->sequence),
 	                    shim.private_comm, &request);
@@ -153,7 +130,7 @@ static int receive_by_mpi(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 		*bytes = fitting(rx, in->bytes, error);
 		rc = vmo_unpack(whole, *bytes, rx->buf, &rx->to);
 	}
-	room_leave(&room);
+	vmo_room_leave(&room);
 	return rc;
 }
 

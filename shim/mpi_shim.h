@@ -44,6 +44,7 @@
 #include "log.h"
 #include "progress.h"
 #include "rndv.h"
+#include "room.h"
 
 
 #if MPI_VERSION >= 4
@@ -137,8 +138,7 @@ struct vmo_op {
 	MPI_Request again;		/* delivery by MPI after a refusal */
 	bool rts_done;
 	bool delivering;		/* `again` is under way */
-	char *copy;			/* what it sends, if the message had gaps; malloc */
-	struct vmo_block *copy_block;	/* the same, where there was no memory */
+	struct vmo_room copy;		/* of what it sends, if the message had gaps */
 	bool complete;			/* the user's buffer is free */
 	bool detaching;			/* a thread does that right now */
 	bool aside;			/* a persistent send under way here, inactive for MPI */

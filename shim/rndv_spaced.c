@@ -10,6 +10,7 @@
 #include "rndv_internal.h"
 
 #include "fault.h"
+#include "room.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 /* One extent as it can be read here: mapped, or copied by grant copy. */
 struct held {
 	struct vmo_mapping *mapping;
-	char *copy;
+	struct vmo_room copy;
 	const char *at;
 };
 
@@ -26,17 +27,18 @@ static int hold(struct vmo_incoming *in, const struct vmo_extent *extent, struct
 {
 	int rc = vmo_rndv_map(in, extent, &held->mapping, &held->at);
 
-	held->copy = NULL;
+	held->copy = (struct vmo_room){ 0 };
 	if (!rc)
 		return 0;
 	held->mapping = NULL;
 	if (rc == -EPROTO || !in->peer->engine->config.grant_copy)
 		return rc;
-	held->copy = vmo_fault(spaced_copy) ? NULL : malloc(extent->bytes + 1);
-	rc = held->copy ? vmo_rndv_grant_copy(in, extent, held->copy, extent->bytes) : -ENOMEM;
-	held->at = held->copy;
+	held->copy.memory = vmo_fault(spaced_copy) ? NULL : malloc(extent->bytes + 1);
+	char *to = vmo_room_at(&held->copy, in->peer->pool, extent->bytes + 1);
+	rc = to ? vmo_rndv_grant_copy(in, extent, to, extent->bytes) : -ENOMEM;
+	held->at = to;
 	if (rc)
-		free(held->copy);
+		vmo_room_leave(&held->copy);
 	return rc;
 }
 
@@ -44,7 +46,7 @@ static void let_go(struct vmo_incoming *in, struct held *held)
 {
 	if (held->mapping)
 		vmo_mapcache_put(in->peer->engine->cache, held->mapping);
-	free(held->copy);
+	vmo_room_leave(&held->copy);
 }
 
 /* A private copy of the strips, that the peer can no longer change, checked against message and span. */
@@ -74,7 +76,7 @@ static int copy(struct vmo_incoming *in, const struct held *held, struct vmo_str
 	for (uint32_t i = 0; i < parts; i++) {
 		part[i] = (struct vmo_part){ begin, begin + in->extent[i].bytes, held[i].at };
 		begin = part[i].end;
-		if (held[i].copy)
+		if (!held[i].mapping)
 			vmo_count(bounced_bytes, in->extent[i].bytes < in->bytes ? in->extent[i].bytes : in->bytes);
 	}
 	vmo_shape_copy(&shape, part, parts, sink, bytes);
@@ -85,19 +87,23 @@ static int copy(struct vmo_incoming *in, const struct held *held, struct vmo_str
 
 int vmo_rndv_pull_spaced(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
 {
-	struct vmo_strip few[FEW], *strip = in->strips <= FEW ? few
-	                                   : vmo_fault(spaced_strips) ? NULL : malloc(in->strips * sizeof *strip);
+	struct vmo_strip few[FEW], *strip = few;
+	struct vmo_room room = { 0 };
 	struct held held[VMO_SLOT_EXTENTS];
 	uint32_t n = 0;
-	int rc = strip ? 0 : -ENOMEM;
+	int rc;
 
+	if (in->strips > FEW) {
+		room.memory = vmo_fault(spaced_strips) ? NULL : malloc(in->strips * sizeof *strip);
+		strip = vmo_room_at(&room, in->peer->pool, in->strips * sizeof *strip);
+	}
+	rc = strip ? 0 : -ENOMEM;
 	while (!rc && n < in->extents && !(rc = hold(in, &in->extent[n], &held[n])))
 		n++;
 	if (!rc)
 		rc = copy(in, held, strip, sink, bytes);
 	while (n)
 		let_go(in, &held[--n]);
-	if (strip != few)
-		free(strip);
+	vmo_room_leave(&room);
 	return rc;
 }
