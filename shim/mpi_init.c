@@ -134,22 +134,27 @@ int vmo_Init_thread(int *argc, char ***argv, int required, int *provided)
 	return init_returned(shim.mpi.Init_thread(argc, argv, required, provided));
 }
 
-/* Until all ranks are here, somebody may still pull from our pages, or wait for a refused message. */
-static void wait_for_all(void)
+/*
+ * Until all ranks are here, somebody may still pull from our pages, or wait for a refused message. False: a peer is dead,
+ * or has found so and gone on; MPI's own MPI_Finalize shall say what then becomes of the job.
+ */
+static bool wait_for_all(void)
 {
 	struct vmo_wait wait = VMO_WAIT_INIT;
 	MPI_Request request;
 	int flag = 0;
 
 	if (shim.mpi.Ibarrier(shim.private_comm, &request) != MPI_SUCCESS)
-		return;
+		return true;
 	while (shim.mpi.Test(&request, &flag, MPI_STATUS_IGNORE) == MPI_SUCCESS && !flag) {
 		if (shim.active)
 			vmo_mpi_progress(NULL);
-		vmo_wait_turn(&wait);
+		if (vmo_wait_turn(&wait) == VMO_WAIT_SLEEP && shim.active && vmo_engine_dead_peer(&shim.engine))
+			return false;
 	}
 	if (shim.active)
 		vmo_mpi_progress(NULL);	/* what was answered last */
+	return true;
 }
 
 /* The first rank's word on why nothing is on stands for the job. */
@@ -169,15 +174,21 @@ static void report(void)
 
 static void end(void)
 {
-	wait_for_all();
-	report();
+	bool all = wait_for_all();
+
+	if (all)
+		report();
+	else
+		vmo_warn("rank %u died: this job has no report", vmo_engine_dead_peer(&shim.engine)->rank);
 	shim.active = shim.coll.usable = false;
 	vmo_engine_leave(&shim.engine);
-	wait_for_all();		/* nobody maps anything of ours any more */
+	if (all)
+		wait_for_all();	/* nobody maps anything of ours any more */
 	vmo_comm_cleanup();
 	vmo_type_cleanup();
 	vmo_engine_stop(&shim.engine);
-	shim.mpi.Comm_free(&shim.private_comm);
+	if (all)
+		shim.mpi.Comm_free(&shim.private_comm);	/* else a barrier is under way there */
 }
 
 int vmo_Finalize(void)

@@ -415,6 +415,14 @@ int vmo_engine_start(struct vmo_engine *e, const char *library, struct vmo_memho
 	return rc;
 }
 
+struct vmo_peer *vmo_engine_dead_peer(struct vmo_engine *e)
+{
+	for (uint32_t r = 0; e->peer && r < e->ranks; r++)
+		if (e->peer[r].on && !vmo_channel_alive(&e->peer[r].in))
+			return &e->peer[r];
+	return NULL;
+}
+
 void vmo_engine_leave(struct vmo_engine *e)
 {
 	vmo_subst_free(e->subst);

@@ -84,6 +84,9 @@ int vmo_engine_prepare(struct vmo_engine *engine, const struct vmo_config *confi
 int vmo_engine_start(struct vmo_engine *engine, const char *library, struct vmo_memhook *hook,
                      vmo_exchange_fn *exchange, void *context);
 
+/* The first peer that was on and is dead, or NULL. Not after vmo_engine_leave. */
+struct vmo_peer *vmo_engine_dead_peer(struct vmo_engine *engine);
+
 /* Ends substitution and unmaps what peers granted. Then, after a barrier, the second takes grants back. */
 void vmo_engine_leave(struct vmo_engine *engine);
 void vmo_engine_stop(struct vmo_engine *engine);
