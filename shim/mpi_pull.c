@@ -102,18 +102,42 @@ int vmo_pull(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MP
 	return rc ? rc : pull(rx, &in, bytes, error);
 }
 
+/* Until it is here, or for so long after its sender's death: what MPI was given before may still come. */
+#define LAST_WORDS_NS 1000000000u
+
+/* False: its sender died before. MPI error code in *rc. */
+static bool await_refused(struct vmo_peer *peer, MPI_Request *request, int *rc)
+{
+	struct vmo_wait wait = VMO_WAIT_INIT;
+	uint64_t dead_ns = 0;
+	int flag = 0;
+
+	for (;;) {
+		vmo_mpi_progress(NULL);
+		*rc = shim.mpi.Test(request, &flag, MPI_STATUS_IGNORE);
+		if (flag || *rc != MPI_SUCCESS)
+			return true;
+		if (vmo_unlikely(!vmo_channel_alive(&peer->in))) {
+			dead_ns = dead_ns ? dead_ns : vmo_now_ns();
+			if (vmo_now_ns() - dead_ns > LAST_WORDS_NS)
+				return false;
+		}
+		vmo_wait_turn(&wait);
+	}
+}
+
 /*
  * Refuses; the message then comes on the private communicator. The receive stands before the sender is
  * told, so that no message is ever left over for a later one. Without memory for it, nor pages of the pool, the
- * message is given up with an error.
+ * message is given up with an error. A sender that dies leaves the receive, and the memory for it, behind.
  */
 static int receive_by_mpi(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count *bytes, int *error)
 {
-	struct vmo_wait wait = VMO_WAIT_INIT;
 	MPI_Request request;
-	int flag = 0, rc;
+	int rc;
 	struct vmo_room room = { .memory = vmo_fault(refused_whole) ? NULL : malloc(in->bytes) };
 	char *whole = vmo_room_at(&room, in->peer->pool, in->bytes);
+
 	rc = !whole ? MPI_ERR_NO_MEM
 	   : shim.mpi.Irecv(whole, (int)in->bytes, MPI_BYTE, (int)in->peer->rank, vmo_refused_tag(in->sequence),
 	                    shim.private_comm, &request);
@@ -121,11 +145,8 @@ static int receive_by_mpi(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 		vmo_rndv_refuse(in);
 	else
 		vmo_rndv_finish(in);
-	while (rc == MPI_SUCCESS && !flag) {
-		vmo_mpi_progress(NULL);
-		rc = shim.mpi.Test(&request, &flag, MPI_STATUS_IGNORE);
-		vmo_wait_turn(&wait);
-	}
+	if (rc == MPI_SUCCESS && !await_refused(in->peer, &request, &rc))
+		return MPI_ERR_OTHER;
 	if (rc == MPI_SUCCESS) {
 		*bytes = fitting(rx, in->bytes, error);
 		rc = vmo_unpack(whole, *bytes, rx->buf, &rx->to);
@@ -148,7 +169,8 @@ void vmo_pull_surely(const struct vmo_rx *rx, struct vmo_peer *peer, const void 
 	rc = pull(rx, &in, bytes, error);
 	if (!rc)
 		return;
-	if (rc == -EPIPE) {
+	if (rc == -EPIPE || !vmo_channel_alive(&peer->in)) {	/* nobody is there to hear a refusal */
+		vmo_peer_lost(peer);
 		vmo_error("rank %u died while it sent a message", peer->rank);
 		*error = MPI_ERR_OTHER;
 		return;

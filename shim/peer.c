@@ -415,6 +415,14 @@ int vmo_engine_start(struct vmo_engine *e, const char *library, struct vmo_memho
 	return rc;
 }
 
+void vmo_peer_lost(struct vmo_peer *peer)
+{
+	if (__atomic_exchange_n(&peer->lost, true, __ATOMIC_RELAXED))
+		return;
+	vmo_info("rank %u died; what is mapped of its memory is unmapped", peer->rank);
+	vmo_mapcache_forget(peer->engine->cache, peer->rank);
+}
+
 struct vmo_peer *vmo_engine_dead_peer(struct vmo_engine *e)
 {
 	for (uint32_t r = 0; e->peer && r < e->ranks; r++)

@@ -43,6 +43,7 @@ struct vmo_peer {
 	struct vmo_pool *pool;		/* shared by all peers of its domain */
 	struct vmo_remote_pool remote;
 	uint32_t port;			/* event channel, or 0 */
+	bool lost;			/* vmo_peer_lost was here */
 };
 
 struct vmo_engine {
@@ -83,6 +84,12 @@ int vmo_engine_prepare(struct vmo_engine *engine, const struct vmo_config *confi
  */
 int vmo_engine_start(struct vmo_engine *engine, const char *library, struct vmo_memhook *hook,
                      vmo_exchange_fn *exchange, void *context);
+
+/*
+ * The peer's process is found dead: what is mapped of its runs goes, or its VM would not get that memory back while this
+ * process lives. Its messages that nobody has received yet go with them. Any thread, often.
+ */
+void vmo_peer_lost(struct vmo_peer *peer);
 
 /* The first peer that was on and is dead, or NULL. Not after vmo_engine_leave. */
 struct vmo_peer *vmo_engine_dead_peer(struct vmo_engine *engine);

@@ -257,6 +257,7 @@ int vmo_rndv_offer_source(struct vmo_peer *peer, const struct vmo_source *source
 
 	*reason = VMO_R_no_slot;
 	if (!vmo_channel_alive(&peer->in)) {
+		vmo_peer_lost(peer);
 		*reason = VMO_R_peer_lost;
 		return -EPIPE;
 	}
@@ -384,6 +385,8 @@ void vmo_rndv_release(struct vmo_xfer *xfer)
 	struct vmo_engine *e = xfer->peer->engine;
 	enum vmo_xfer_state state = vmo_rndv_state(xfer);
 
+	if (vmo_unlikely(state == VMO_XFER_LOST))
+		vmo_peer_lost(xfer->peer);
 	pthread_mutex_lock(&e->lock);
 	if (state == VMO_XFER_PENDING || (state == VMO_XFER_REFUSED && xfer->refused)) {
 		xfer->next = e->draining;
