@@ -43,9 +43,10 @@ UNIT  := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c)
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 RANDOM   := $(MPIS:%=$B/tests/%/random)
+DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build
+.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -79,6 +80,10 @@ $B/tests/$(1)/random: $(wildcard tests/random/*.[ch])
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -Wno-stringop-overflow -D_GNU_SOURCE -rdynamic -o $$@ $$(filter %.c,$$^) -ldl
+$B/tests/$(1)/%: tests/deaths/%.c tests/mpi/t.h
+	@mkdir -p $$(@D)
+	$$(say) MPICC $$@
+	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -o $$@ $$<
 $B/tests/$(1)/%: tests/xen/%.c
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
@@ -191,6 +196,15 @@ model: setup                    ## check the model of the protocol with spin (te
 	@$(call install,spin)
 	@tests/model/run.py
 
+$B/tests/deaths/registry: tests/deaths/registry.c tools/xenemu/layout.h
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Itools/xenemu -o $@ $<
+DEATHS  ?= 500
+deaths: setup                   ## DEATHS=500 jobs whose sender or receiver is killed amid a transfer (30 minutes)
+	@$(MAKE) --no-print-directory all $(DEATH_PROGRAMS)
+	@tests/deaths/run.py --build $B --count $(DEATHS) --jobs 2 $(DEATHS_OPTIONS)
+
 # Real Xen: two and three guests under QEMU, on an ordinary machine (tools/xenlab).
 XEN_TEST := $(foreach m,$(MPIS),$B/tests/$m/traffic $B/tests/$m/fortran) $B/tests/xen/grants
 $B/tests/xen/grants: tests/xen/grants.c
@@ -209,7 +223,7 @@ xen-demo: xenlab                ## A/B table on real Xen: netfront TCP against o
 	@$(MAKE) --no-print-directory all $(MPIS:%=$B/tests/%/vmobench)
 	@tools/vmonecopy ab --path xen --build $B --json $B/xen-demo.json
 
-test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so faults-build
+test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so faults-build $(DEATH_PROGRAMS)
 unit: all $(UNIT)               ## unit tests alone
 	@tests/run.py --build $B --kinds unit
 
