@@ -4,7 +4,7 @@
  * plans the death and judges what is left.
  *
  *   death DIRECTORY next                 50 verified exchanges, then MPI_Finalize
- *   death DIRECTORY KEY=VALUE...         until a death:
+ *   death DIRECTORY KEY=VALUE...         until a death, or with turns=N until so many turns and MPI_Finalize:
  *     seed=N               chooses kind, size and direction of each turn, alike on both ranks
  *     victim=0|1           who dies
  *     flow=sends|receives|both  what the victim mostly does
@@ -52,6 +52,7 @@ static struct {
 	long at;
 	enum survivor survivor;
 	int finalize;
+	int turns;
 } plan = { .how = NO_DEATH, .victim = -1, .flow = "both" };
 
 static int log_fd = -1;
@@ -527,6 +528,8 @@ static void parse(int argc, char **argv)
 			plan.victim = atoi(value);
 		else if (!strcmp(argv[i], "flow"))
 			plan.flow = value;
+		else if (!strcmp(argv[i], "turns"))
+			plan.turns = atoi(value);
 		else if (!strcmp(argv[i], "finalize"))
 			plan.finalize = atoi(value);
 		else if (!strcmp(argv[i], "survivor"))
@@ -633,6 +636,11 @@ int main(int argc, char **argv)
 		return 6;
 	double began = now();
 	for (int number = 0; !ended; number++) {
+		if (plan.turns && number == plan.turns) {
+			MPI_Finalize();
+			say("end");
+			return 0;
+		}
 		turn(number);
 		if (now() - began > LIMIT_S)
 			WRONG("no death within %d s, %ld calls", LIMIT_S, calls);

@@ -16,6 +16,9 @@ not see the signal either, so a shell is between; Open MPI --enable-recovery; bo
   7 while it lives, the registry holds nothing of the dead, and it has no run of the dead mapped any more.
 
 What a death does follows from its seed alone: run.py --seed S --count 1 repeats it.
+
+--end exit, _exit, return or abort: the victim ends by that, without MPI_Finalize, in place of SIGKILL.
+--end stop: nobody dies; ranks are stopped (SIGSTOP) at random and go on a while later; the job must end well.
 """
 
 import argparse
@@ -58,8 +61,9 @@ MODES = [
 class Death:
     """The plan of one death; all of it follows from its seed."""
 
-    def __init__(self, seed, mpis):
+    def __init__(self, seed, mpis, end="kill"):
         draw = random.Random(seed)
+        self.end = end
         self.seed = seed
         self.mpi = mpis[seed % len(mpis)]
         self.victim = draw.randrange(2)
@@ -71,14 +75,16 @@ class Death:
         self.outside_s = draw.uniform(0, 0.4)
         self.how = {"call": f"call:{draw.randint(1, 120)}", "timer": f"timer:{draw.randint(1, 400000)}",
                     "outside": "outside"}[kind]
+        if end != "kill":
+            self.survivor, self.finalize, self.how = "none", 0, f"{end}:{draw.randint(1, 120)}"
 
     def arguments(self):
         return [f"seed={self.seed}", f"victim={self.victim}", f"flow={self.flow}", f"how={self.how}",
-                f"survivor={self.survivor}", f"finalize={self.finalize}"]
+                f"survivor={self.survivor}", f"finalize={self.finalize}"] + (["turns=40"] if self.end == "stop" else [])
 
     def kind(self):
         """Plain jobs of the same kind end alike."""
-        return self.mpi, self.victim, self.survivor, self.finalize
+        return self.mpi, self.end, self.victim, self.survivor, self.finalize
 
     def __str__(self):
         mode = " ".join(f"{k[10:].lower()}={v}" for k, v in self.mode.items())
@@ -184,6 +190,22 @@ def kill_from_outside(place, job, death):
             pass
 
 
+def stop_now_and_then(place, job, death):
+    """Stops one rank or the other, for longer than a sender's patience, until the job has ended."""
+    draw = random.Random(death.seed + 1)
+    limit = time.monotonic() + LIMIT_S
+    wait_until(lambda: job.poll() is not None or all("ready" in place.log(r) for r in (0, 1)), LIMIT_S)
+    while job.poll() is None and time.monotonic() < limit:
+        time.sleep(draw.uniform(0.005, 0.1))
+        pid = pid_of(place, draw.randrange(2))
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+            time.sleep(draw.uniform(0.005, 0.15) if number == signal.SIGSTOP else 0)
+
+
 def await_job(place, job, seconds):
     """Its exit code, or None: it had to be stopped."""
     try:
@@ -261,6 +283,8 @@ class Ending:
         self.blocked = [line for line in survivor if line.startswith("blocked in ")]
         if code is None:
             problems.append(f"no end within {LIMIT_S} s")
+        if death.end == "stop" and (code or not all("end" in place.log(r) for r in (0, 1))):
+            problems.append(f"a job that was stopped now and then ends with exit code {code}")
         for rank in (0, 1):
             problems += [f"rank {rank}: {line}" for line in place.log(rank) if line.startswith("WRONG")]
         if death.survivor != "none" and not ("end" in survivor and "memory right" in survivor):
@@ -280,6 +304,8 @@ def run_to_death(place, death, library, problems):
     job = start(place, death.mpi, death.survivor, death.arguments(), library, death.mode)
     if death.how == "outside":
         kill_from_outside(place, job, death)
+    if death.end == "stop":
+        stop_now_and_then(place, job, death)
     if death.survivor != "none":
         wait_until(lambda: job.poll() is not None or pid_of(place, 1 - death.victim), LIMIT_S)
         if pid_of(place, 1 - death.victim):
@@ -303,7 +329,8 @@ class Reference:
     def run(self, death):
         problems = []
         plain = Death(death.seed, [death.mpi])
-        plain.__dict__.update(death.__dict__, how=f"call:{20 + 10 * len(self.seen[death.kind()])}", flow="both")
+        how = f"{'call' if death.end == 'kill' else death.end}:{20 + 10 * len(self.seen[death.kind()])}"
+        plain.__dict__.update(death.__dict__, how=how, flow="both")
         place = Place(self.build)
         try:
             self.seen[death.kind()].append(run_to_death(place, plain, False, problems))
@@ -378,7 +405,7 @@ def inside(options, mpis):
     reference = Reference(options.build)
     bad = 0
     for i in range(options.worker, options.count, options.jobs):
-        death = Death(options.seed + i, mpis)
+        death = Death(options.seed + i, mpis, options.end)
         problems = one(death, options.build, reference, private)
         bad += bool(problems)
         print(f"{'FAILED' if problems else 'clean'} {death}", flush=True)
@@ -398,7 +425,8 @@ def unsharing():
 
 def spawn(options, worker, namespace):
     command = namespace + [sys.executable, os.path.abspath(__file__), "--build", options.build, "--count", str(options.count),
-                           "--seed", str(options.seed), "--mpi", options.mpi, "--jobs", str(options.jobs), "--worker", str(worker)]
+                           "--seed", str(options.seed), "--mpi", options.mpi, "--jobs", str(options.jobs), "--end", options.end,
+                           "--worker", str(worker)]
     return subprocess.Popen(command + (["--private"] if namespace else []), stdout=subprocess.PIPE, text=True)
 
 
@@ -430,6 +458,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first one; the others' follow")
     parser.add_argument("--mpi", default="mpich,openmpi")
     parser.add_argument("--jobs", type=int, default=1, help="deaths at one time")
+    parser.add_argument("--end", default="kill", choices=["kill", "exit", "_exit", "return", "abort", "stop"])
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each death")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--private", action="store_true", help=argparse.SUPPRESS)
@@ -446,7 +475,7 @@ def main():
     namespace = unsharing()
     if not namespace:
         print("no new mount namespace here: what is left in /dev/shm is not looked at")
-    print(f"{options.count} deaths, seeds {options.seed} to {options.seed + options.count - 1}, {options.mpi}", flush=True)
+    print(f"{options.count} deaths ({options.end}), seeds {options.seed} to {options.seed + options.count - 1}, {options.mpi}", flush=True)
     counts, status = gather(options, namespace)
     print(f"{counts['clean']} of {options.count} deaths clean")
     return 0 if counts["clean"] == options.count and not status else 1
