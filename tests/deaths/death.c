@@ -11,6 +11,7 @@
  *     how=call:N           before its N-th call of MPI that communicates
  *     how=timer:US         so many microseconds after it is ready, wherever it is then
  *     how=outside          the runner kills it
+ *     how=offered          after it has sent a message that the other, whose first one it is, receives only then
  *     how=exit|_exit|return|abort:N  not by a signal: before its N-th call
  *     survivor=none        waits in the MPI like any program; the launcher ends it
  *     survivor=test        MPI_ERRORS_RETURN; waits by MPI_Test, and no longer than its peer lives
@@ -41,7 +42,7 @@
 #define TEST_GRACE_S 0.5
 
 enum survivor { NONE, TEST, BLOCK };
-enum how { CALL, TIMER, OUTSIDE, BY_EXIT, BY__EXIT, BY_RETURN, BY_ABORT, NO_DEATH };
+enum how { CALL, TIMER, OUTSIDE, BY_EXIT, BY__EXIT, BY_RETURN, BY_ABORT, OFFERED, NO_DEATH };
 
 static const char *directory;
 static struct {
@@ -510,11 +511,31 @@ static void turn(int number)
 	kind->run((t_rank == plan.victim) == victim_sends, bytes, number % 1000, number);
 }
 
+/* The request is in the survivor's queue, its pages have gone with the victim. */
+static void offered(void)
+{
+	MPI_Request request;
+
+	kind_name = "an offer";
+	if (t_rank == plan.victim) {
+		t_fill(out.at, MOST, t_rank, 8, 8);
+		MPI_Isend(out.at, (int)MOST, MPI_BYTE, 1 - t_rank, 8, MPI_COMM_WORLD, &request);
+		MPI_Send(NULL, 0, MPI_BYTE, 1 - t_rank, 1, MPI_COMM_WORLD);
+		raise(SIGKILL);
+	}
+	MPI_Recv(NULL, 0, MPI_BYTE, 1 - t_rank, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	while (!peer_dead())
+		usleep(1000);
+	usleep(300000);
+	DO(MPI_Recv, in.at, (int)in.bytes, MPI_BYTE, 1 - t_rank, 8, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	WRONG("a message of the dead, whose pages are gone, is said to be received");
+}
+
 /* ---- the whole ---- */
 
 static void parse(int argc, char **argv)
 {
-	static const char *const how[] = { "call", "timer", "outside", "exit", "_exit", "return", "abort" };
+	static const char *const how[] = { "call", "timer", "outside", "exit", "_exit", "return", "abort", "offered" };
 	char *value;
 
 	for (int i = 2; i < argc; i++) {
@@ -635,6 +656,8 @@ int main(int argc, char **argv)
 	if (ended == 2)
 		return 6;
 	double began = now();
+	if (!ended && plan.how == OFFERED)
+		offered();
 	for (int number = 0; !ended; number++) {
 		if (plan.turns && number == plan.turns) {
 			MPI_Finalize();

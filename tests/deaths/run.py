@@ -18,6 +18,7 @@ not see the signal either, so a shell is between; Open MPI --enable-recovery; bo
 What a death does follows from its seed alone: run.py --seed S --count 1 repeats it.
 
 --end exit, _exit, return or abort: the victim ends by that, without MPI_Finalize, in place of SIGKILL.
+--end offered: SIGKILL after a send whose receive comes later: the survivor gets an error, it does not wait for the dead.
 --end stop: nobody dies; ranks are stopped (SIGSTOP) at random and go on a while later; the job must end well.
 """
 
@@ -76,7 +77,8 @@ class Death:
         self.how = {"call": f"call:{draw.randint(1, 120)}", "timer": f"timer:{draw.randint(1, 400000)}",
                     "outside": "outside"}[kind]
         if end != "kill":
-            self.survivor, self.finalize, self.how = "none", 0, f"{end}:{draw.randint(1, 120)}"
+            self.survivor, self.finalize = "block" if end == "offered" else "none", 0
+            self.how = f"{end}:{draw.randint(1, 120)}"
 
     def arguments(self):
         return [f"seed={self.seed}", f"victim={self.victim}", f"flow={self.flow}", f"how={self.how}",
@@ -276,7 +278,7 @@ def look_at_survivor(place, death, problems, library):
 class Ending:
     """How a job ended, as far as plain jobs and such with the library must end alike."""
 
-    def __init__(self, place, death, code, problems):
+    def __init__(self, place, death, code, library, problems):
         survivor = place.log(1 - death.victim)
         self.code = code
         self.words = launchers_words(place)
@@ -287,6 +289,8 @@ class Ending:
             problems.append(f"a job that was stopped now and then ends with exit code {code}")
         for rank in (0, 1):
             problems += [f"rank {rank}: {line}" for line in place.log(rank) if line.startswith("WRONG")]
+        if library and death.end == "offered" and self.blocked:
+            problems.append("the survivor waits for a message of the dead")
         if death.survivor != "none" and not ("end" in survivor and "memory right" in survivor):
             problems.append(f"the survivor did not come to its end: {survivor[-3:]}")
 
@@ -313,7 +317,7 @@ def run_to_death(place, death, library, problems):
     code = await_job(place, job, LIMIT_S)
     if not wait_until(lambda: not place.processes(), GONE_S):
         problems.append(f"processes are left: {place.processes()}")
-    return Ending(place, death, code, problems)
+    return Ending(place, death, code, library, problems)
 
 
 class Reference:
@@ -458,7 +462,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first one; the others' follow")
     parser.add_argument("--mpi", default="mpich,openmpi")
     parser.add_argument("--jobs", type=int, default=1, help="deaths at one time")
-    parser.add_argument("--end", default="kill", choices=["kill", "exit", "_exit", "return", "abort", "stop"])
+    parser.add_argument("--end", default="kill", choices=["kill", "exit", "_exit", "return", "abort", "offered", "stop"])
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each death")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--private", action="store_true", help=argparse.SUPPRESS)
