@@ -179,7 +179,7 @@ static void end(void)
 	if (all)
 		report();
 	else
-		vmo_warn("rank %u died: this job has no report", vmo_engine_dead_peer(&shim.engine)->rank);
+		vmo_warn("rank %u died, or goes on without another that did: this job has no report", vmo_engine_dead_peer(&shim.engine)->rank);
 	shim.active = shim.coll.usable = false;
 	vmo_engine_leave(&shim.engine);
 	if (all)
