@@ -19,7 +19,7 @@
  *     finalize=0|1         the survivor=test calls MPI_Finalize at last (a blocked one is noted as well)
  *
  * Each rank writes what it has to say to DIRECTORY/log.RANK, because a launcher drops a survivor's output: "pid N", "ready",
- * and the survivor "died in KIND", "blocked in CALL", "memory right", "rest", "finalized", "end"; "WRONG ..." is a failure.
+ * and the survivor "died in KIND", "blocked in CALL[, by the library]", "memory right", "rest", "finalized", "end"; "WRONG ..." is a failure.
  * At "rest" it waits for the file DIRECTORY/go: the runner looks at the emulated Xen's registry then.
  *
  * The survivor's memory: what it sent must be unchanged, and every buffer can be written, verified and freed, and given
@@ -27,6 +27,8 @@
  */
 #include "../mpi/t.h"
 
+#include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
@@ -200,6 +202,22 @@ static void check_memory(bool in_handler)
 	say("memory right");
 }
 
+/*
+ * Is it the library that waits? It goes on to the MPI's own function by a jump where nothing follows, so then it has no
+ * frame on the stack. (The first backtrace() of a process may call malloc: arm_look makes one.)
+ */
+static bool library_waits(void)
+{
+	void *frame[64];
+	Dl_info info;
+	int n = backtrace(frame, 64);
+
+	for (int i = 0; i < n; i++)
+		if (dladdr(frame[i], &info) && info.dli_fname && strstr(info.dli_fname, "libvmonecopy"))
+			return true;
+	return false;
+}
+
 /* With survivor=block, and in MPI_Finalize: has this call lasted too long after the peer's death? */
 static void look(int signal)
 {
@@ -212,7 +230,7 @@ static void look(int signal)
 		dead_since = now();
 	if (now() - dead_since < GRACE_S || __atomic_exchange_n(&ending, 1, __ATOMIC_RELAXED))
 		return;		/* the timer's signal may go to any thread of the MPI */
-	say("blocked in %s", in_call);
+	say("blocked in %s%s", in_call, library_waits() ? ", by the library" : "");
 	if (out.base)
 		check_memory(true);
 	say("rest");
@@ -224,6 +242,8 @@ static void look(int signal)
 static void arm_look(void)
 {
 	struct itimerval timer = { { 0, 100000 }, { 0, 100000 } };
+
+	library_waits();
 
 	signal(SIGALRM, look);
 	setitimer(ITIMER_REAL, &timer, NULL);
