@@ -6,6 +6,8 @@
  *   registry sweep LIBXENEMU    joins as any new process does, which sweeps out the dead; then looks; then leaves.
  *                               XENEMU_DIR says where.
  *
+ *   registry hold LIBXENEMU     joins and stays until it is killed: something that is left, for a test of the test
+ *
  * One line for each process that has a place or owns anything, but for this one:
  *
  *   process PID live 1 dead 0 grants N maps N mapped_pages N ports N
@@ -17,6 +19,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,11 +74,11 @@ static int look(const char *path)
 	return 0;
 }
 
-static int sweep(const char *library)
+static int sweep(const char *library, bool hold)
 {
 	char path[4096];
 
-	setenv("XENEMU_DOMID", "30000", 1);
+	setenv("XENEMU_DOMID", hold ? "30001" : "30000", 1);
 	void *emulation = dlopen(library, RTLD_NOW);
 	if (!emulation) {
 		fprintf(stderr, "%s\n", dlerror());
@@ -86,6 +89,8 @@ static int sweep(const char *library)
 	void *table = open_table ? open_table(NULL, 0) : NULL;
 	if (!table || !close_table)
 		return 2;
+	while (hold)
+		pause();
 	snprintf(path, sizeof path, "%s/xenemu-%d", getenv("XENEMU_DIR"), (int)getuid());
 	int rc = look(path);
 	close_table(table);
@@ -97,7 +102,9 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "look"))
 		return look(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "sweep") && getenv("XENEMU_DIR"))
-		return sweep(argv[2]);
-	fprintf(stderr, "usage: registry look FILE | XENEMU_DIR=... registry sweep LIBXENEMU\n");
+		return sweep(argv[2], false);
+	if (argc == 3 && !strcmp(argv[1], "hold") && getenv("XENEMU_DIR"))
+		return sweep(argv[2], true);
+	fprintf(stderr, "usage: registry look FILE | XENEMU_DIR=... registry sweep|hold LIBXENEMU\n");
 	return 2;
 }

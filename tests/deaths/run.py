@@ -38,7 +38,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SKIP = 77
 LIMIT_S = 60        # of one job, on a loaded machine
-GONE_S = 15         # a launcher's helpers end within this time
+GONE_S = 10         # a launcher's helpers end within this time
 CONTROL_PAGES = 16  # what a survivor may still have mapped of the dead: channel (8 pages) and catalog
 
 # What each MPI leaves in /dev/shm when its ranks are killed, seen without the library.
@@ -386,11 +386,35 @@ def run_next(place, death, problems):
         problems.append(f"after the next job XENEMU_DIR holds {os.listdir(place.file('xen'))}")
 
 
-def one(death, build, reference, private):
+class Spoil:
+    """For a test of this test: leaves one thing behind that a death must not leave."""
+
+    def __init__(self, what, place):
+        self.process = None
+        if what == "shm":
+            with open("/dev/shm/vmo-left", "w", encoding="utf-8"):
+                pass
+        if what == "process":
+            self.process = subprocess.Popen(["sleep", "60"], env=place.environment())
+        if what == "registry":
+            env = dict(place.environment())
+            del env["VMO_DEATH"]
+            self.process = subprocess.Popen([os.path.join(place.build, "tests/deaths/registry"), "hold",
+                                             os.path.join(place.build, "libxenemu.so")], env=env)
+            wait_until(lambda: os.listdir(place.file("xen")), 20)
+
+    def end(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+
+def one(death, build, reference, private, what=""):
     """What is wrong after this death: a list, empty if it was clean."""
     problems = []
     before = shm() if private else None
     place = Place(build)
+    spoil = Spoil(what, place)
     try:
         ending = run_to_death(place, death, True, problems)
         reference.judge(death, ending, problems)
@@ -407,6 +431,7 @@ def one(death, build, reference, private):
             with open(place.file("output"), encoding="utf-8", errors="replace") as text:
                 problems.append("log: " + str([place.log(r)[-4:] for r in (0, 1)]) + " output: " + repr(text.read()[-500:]))
     finally:
+        spoil.end()
         place.remove()
     return problems
 
@@ -419,7 +444,7 @@ def inside(options, mpis):
     bad = 0
     for i in range(options.worker, options.count, options.jobs):
         death = Death(options.seed + i, mpis, options.end)
-        problems = one(death, options.build, reference, private)
+        problems = one(death, options.build, reference, private, options.spoil)
         bad += bool(problems)
         print(f"{'FAILED' if problems else 'clean'} {death}", flush=True)
         for problem in problems:
@@ -438,7 +463,7 @@ def unsharing():
 
 def spawn(options, worker, namespace):
     command = namespace + [sys.executable, os.path.abspath(__file__), "--build", options.build, "--count", str(options.count),
-                           "--seed", str(options.seed), "--mpi", options.mpi, "--jobs", str(options.jobs), "--end", options.end,
+                           "--seed", str(options.seed), "--mpi", options.mpi, "--jobs", str(options.jobs), "--end", options.end, "--spoil", options.spoil,
                            "--worker", str(worker)]
     return subprocess.Popen(command + (["--private"] if namespace else []), stdout=subprocess.PIPE, text=True)
 
@@ -472,6 +497,8 @@ def main():
     parser.add_argument("--mpi", default="mpich,openmpi")
     parser.add_argument("--jobs", type=int, default=1, help="deaths at one time")
     parser.add_argument("--end", default="kill", choices=["kill", "exit", "_exit", "return", "abort", "offered", "stop"])
+    parser.add_argument("--spoil", default="", choices=["", "shm", "process", "registry"],
+                        help="leave such a thing behind: it must be noticed")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each death")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--private", action="store_true", help=argparse.SUPPRESS)
