@@ -101,7 +101,7 @@ class Place:
         self.path = tempfile.mkdtemp(prefix="vmo-death-")
         os.mkdir(self.file("xen"))
         self.mark = f"VMO_DEATH={self.path}"
-        self.pids = []
+        self.gone_s = GONE_S
 
     def file(self, name):
         return os.path.join(self.path, name)
@@ -324,7 +324,7 @@ def run_to_death(place, death, library, problems):
         if pid_of(place, 1 - death.victim):
             look_at_survivor(place, death, problems, library)
     code = await_job(place, job, LIMIT_S)
-    if not wait_until(lambda: not place.processes(), GONE_S):
+    if not wait_until(lambda: not place.processes(), place.gone_s):
         problems.append(f"processes are left: {place.processes()}")
     return Ending(place, death, code, library, problems)
 
@@ -396,6 +396,7 @@ class Spoil:
                 pass
         if what == "process":
             self.process = subprocess.Popen(["sleep", "60"], env=place.environment())
+            place.gone_s = 2
         if what == "registry":
             env = dict(place.environment())
             del env["VMO_DEATH"]
