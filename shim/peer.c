@@ -299,6 +299,16 @@ static int open_rooms(struct vmo_start *s, struct vmo_memhook *hook)
 	return rc ? rc : vmo_subst_new(&e->subst, &options);
 }
 
+/* A pool's directory and one channel are the least that a peer costs. */
+static bool lacks_grants(const struct vmo_engine *e)
+{
+	bool no_pool = vmo_xen_grant_limit(e->xen) < VMO_CHANNEL_PAGES + 1;
+
+	for (uint32_t r = 0; r < e->ranks; r++)
+		no_pool |= e->peer[r].reason == VMO_R_no_pool;
+	return no_pool;
+}
+
 /* Why is no peer on? The first cause that applies, as seen from this rank. */
 static void explain(struct vmo_start *s)
 {
@@ -317,6 +327,8 @@ static void explain(struct vmo_start *s)
 		snprintf(e->why, sizeof e->why, "the job has only one rank");
 	else if (other_options)
 		snprintf(e->why, sizeof e->why, "ranks differ in VMONECOPY_XEN or in the version of libvmonecopy; set them alike on all");
+	else if (other_vm && e->xen && lacks_grants(e))
+		snprintf(e->why, sizeof e->why, "too few grants: gntalloc's limit is %zu pages for this whole VM", vmo_xen_grant_limit(e->xen));
 	else if (other_vm)
 		snprintf(e->why, sizeof e->why, "no other VM of this job is on this host");
 	else
