@@ -72,7 +72,7 @@ static struct vmo_admission_entry *entry(struct vmo_admission *admission, uintpt
 {
 	uint64_t hash = (begin >> VMO_PAGE_SHIFT) * 0x9e3779b97f4a7c15u ^ (end >> VMO_PAGE_SHIFT) * 0xc2b2ae3d27d4eb4fu;
 	struct vmo_admission_entry *set = admission->set[hash >> 32 & (VMO_ADMISSION_SETS - 1)], *oldest = set;
-	uint32_t now = ++admission->now;
+	uint32_t now = admission->now;
 
 	for (struct vmo_admission_entry *e = set; e < set + VMO_ADMISSION_WAYS; e++) {
 		if (e->begin == begin && e->end == end) {
@@ -82,17 +82,28 @@ static struct vmo_admission_entry *entry(struct vmo_admission *admission, uintpt
 		if (now - e->last_use > now - oldest->last_use)
 			oldest = e;
 	}
-	*oldest = (struct vmo_admission_entry){ begin, end, 0, (uint32_t)admission->n, now };
+	*oldest = (struct vmo_admission_entry){ begin, end, 0, (uint32_t)admission->n, now, now };
 	return oldest;
 }
 
 bool vmo_admission_sent(struct vmo_admission *admission, uintptr_t begin, uintptr_t end)
 {
-	struct vmo_admission_entry *e = entry(admission, begin, end);
+	struct vmo_admission_entry *e;
 
+	admission->now++;
+	e = entry(admission, begin, end);
+	if (!e->sends)
+		e->since = admission->now;
 	if (e->sends < e->need)
 		e->sends++;
 	return e->sends >= e->need;
+}
+
+uint32_t vmo_admission_interval(struct vmo_admission *admission, uintptr_t begin, uintptr_t end)
+{
+	struct vmo_admission_entry *e = entry(admission, begin, end);
+
+	return e->sends > 1 ? (admission->now - e->since) / (e->sends - 1) : 0;
 }
 
 void vmo_admission_ended(struct vmo_admission *admission, uintptr_t begin, uintptr_t end, uint32_t uses)
@@ -111,6 +122,7 @@ void vmo_admission_interrupted(struct vmo_admission *admission, uintptr_t begin,
 	struct vmo_admission_entry *e = entry(admission, begin, end);
 
 	e->sends = e->need;
+	e->since = admission->now;
 }
 
 void vmo_admission_refused(struct vmo_admission *admission, uintptr_t begin, uintptr_t end)

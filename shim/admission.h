@@ -12,8 +12,10 @@
  *   interrupted (fork) earned again at the next send
  *   refused     (stack, file, ...) 4096 more sends before the memory is looked at again
  *   no room     sends = 0
+ *   evicted     as ended: its pages were needed for others (subst_evict.c)
  *
  * The history is a hash table of 1024 entries in sets of four; the longest unused of a set gives way.
+ * The clock counts sends of whole pages, in place or not; intervals and ages are in such sends.
  * Threads: the owner's lock. No malloc.
  */
 #ifndef VMO_ADMISSION_H
@@ -24,6 +26,7 @@
 struct vmo_admission_entry {
 	uintptr_t begin, end;
 	uint32_t sends, need, last_use;
+	uint32_t since;		/* the clock at the first of `sends` */
 };
 
 #define VMO_ADMISSION_SETS 256
@@ -31,7 +34,7 @@ struct vmo_admission_entry {
 
 struct vmo_admission {
 	long n;
-	uint32_t now;
+	uint32_t now;		/* the clock; the owner adds one for a send in place */
 	struct vmo_admission_entry set[VMO_ADMISSION_SETS][VMO_ADMISSION_WAYS];
 };
 
@@ -40,6 +43,9 @@ void vmo_admission_setup(struct vmo_admission *admission, long n);
 
 /* Counts a send. May the interior be substituted now? */
 bool vmo_admission_sent(struct vmo_admission *admission, uintptr_t begin, uintptr_t end);
+
+/* The mean distance between the sends that earned it so far; 0: there was only one. */
+uint32_t vmo_admission_interval(struct vmo_admission *admission, uintptr_t begin, uintptr_t end);
 
 /* A substitution that served `uses` sends ended. */
 void vmo_admission_ended(struct vmo_admission *admission, uintptr_t begin, uintptr_t end, uint32_t uses);

@@ -95,6 +95,7 @@ static void put(struct vmo_assoc *to, const struct vmo_assoc *from)
 	to->block = from->block;
 	to->first = from->first;
 	to->uses = from->uses;
+	to->last_use = from->last_use;
 	to->origin_begin = from->origin_begin;
 	to->origin_end = from->origin_end;
 }

@@ -28,6 +28,7 @@ struct vmo_assoc {
 	struct vmo_block *block;		/* holds one reference; NULL: a scar */
 	uint32_t first;				/* the block's page at begin */
 	uint32_t uses;				/* sends in place */
+	uint32_t last_use;			/* admission.h's clock at the newest of them */
 	uintptr_t origin_begin, origin_end;	/* interior of the send that made it */
 };
 

@@ -29,6 +29,8 @@
 
 #include "xen.h"
 
+#include <errno.h>
+
 #define VMO_DIRECTORY_RUNS 184
 #define VMO_DIRECTORY_GREF_PAGES 256
 #define VMO_GREFS_PER_PAGE (VMO_PAGE_BYTES / sizeof(vmo_gref))
@@ -87,6 +89,12 @@ vmo_gref vmo_pool_directory_gref(const struct vmo_pool *pool);
  * of Xen.
  */
 int vmo_pool_take(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out);
+
+/* Is that what vmo_pool_take says if room elsewhere in the pool would help? */
+static inline bool vmo_pool_full(int rc)
+{
+	return rc == -ENOSPC || rc == -EMFILE;
+}
 
 void vmo_block_hold(struct vmo_block *block);
 void vmo_block_drop(struct vmo_block *block);

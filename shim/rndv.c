@@ -37,6 +37,19 @@ static char *piece_view(const struct vmo_piece *piece)
 	return piece->block->view + piece->offset;
 }
 
+/* From a full pool, too: buffers that are sent no more leave it. */
+static int take_pages(struct vmo_peer *peer, uint32_t pages, uint32_t least, struct vmo_block **block)
+{
+	int rc = vmo_pool_take(peer->pool, pages, least, block);
+
+	for (int n = 0; vmo_unlikely(vmo_pool_full(rc)) && n < VMO_EVICT_MOST; n++) {
+		if (!vmo_subst_evict(peer->engine->subst, peer->pool, pages))
+			break;
+		rc = vmo_pool_take(peer->pool, pages, least, block);
+	}
+	return rc;
+}
+
 /* Takes pool pages for `bytes` in at most `most` pieces. */
 static int take_stage(struct vmo_xfer *xfer, size_t bytes, uint32_t most)
 {
@@ -45,7 +58,7 @@ static int take_stage(struct vmo_xfer *xfer, size_t bytes, uint32_t most)
 	for (uint32_t left = most; bytes; left--) {
 		uint32_t pages = (uint32_t)vmo_pages(bytes);
 		struct vmo_block *block;
-		int rc = left ? vmo_pool_take(xfer->peer->pool, pages, (pages + left - 1) / left, &block) : -ENOBUFS;
+		int rc = left ? take_pages(xfer->peer, pages, (pages + left - 1) / left, &block) : -ENOBUFS;
 		if (rc) {
 			while (xfer->pieces > first)
 				vmo_block_drop(xfer->piece[--xfer->pieces].block);
@@ -64,7 +77,7 @@ static int copy_edges(struct vmo_xfer *xfer, size_t head, size_t tail, struct vm
 {
 	struct vmo_block *block;
 	uint32_t pages = (uint32_t)vmo_pages(head + tail);
-	int rc = vmo_pool_take(xfer->peer->pool, pages, pages, &block);
+	int rc = take_pages(xfer->peer, pages, pages, &block);
 
 	if (rc)
 		return rc;
@@ -131,7 +144,7 @@ static int put_shape(struct vmo_xfer *xfer)
 	uint32_t bytes = (uint32_t)(xfer->shape.strips * sizeof(struct vmo_strip));
 	int64_t shift = (int64_t)(xfer->from - xfer->low);
 	struct vmo_block *block;
-	int rc = vmo_pool_take(xfer->peer->pool, (uint32_t)vmo_pages(bytes), (uint32_t)vmo_pages(bytes), &block);
+	int rc = take_pages(xfer->peer, (uint32_t)vmo_pages(bytes), (uint32_t)vmo_pages(bytes), &block);
 
 	if (rc)
 		return rc;

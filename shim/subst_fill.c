@@ -80,10 +80,32 @@ static int take_blocks(struct plan *plan, struct vmo_pool *pool, int most)
 {
 	int rc = 0;
 
+	plan->fills = 0;
 	for (int i = 0; !rc && i < plan->gaps; i++)	/* each later gap needs a piece, too */
 		rc = fill_gap(plan, pool, &plan->gap[i], most - plan->kept - plan->fills - (plan->gaps - 1 - i));
 	if (rc)
 		drop_fills(plan, 0);
+	return rc;
+}
+
+/*
+ * The same, and where the pool is full buffers leave it that were not sent for twice as long as it takes this
+ * one to come again. So buffers in rotation, more than fit, do not drive each other out: those that are in place
+ * stay, the others are staged.
+ */
+static int make_room(struct vmo_subst *s, struct plan *plan, struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
+                     int most)
+{
+	struct vmo_eviction wish = { .pool = pool, .begin = begin, .end = end };
+	int rc = take_blocks(plan, pool, most);
+
+	if (vmo_likely(!vmo_pool_full(rc)))
+		return rc;
+	wish.age = 2 * vmo_admission_interval(&s->admission, begin, end);
+	for (int i = 0; i < plan->gaps; i++)
+		wish.pages += (uint32_t)((plan->gap[i].end - plan->gap[i].begin) >> VMO_PAGE_SHIFT);
+	for (int n = 0; vmo_pool_full(rc) && n < VMO_EVICT_MOST && vmo_subst_evict_one(s, &wish); n++)
+		rc = take_blocks(plan, pool, most);
 	return rc;
 }
 
@@ -128,7 +150,7 @@ static int place_fills(struct vmo_subst *s, struct plan *plan, uintptr_t begin, 
 {
 	for (int i = 0; i < plan->fills; i++) {
 		const struct fill *f = &plan->fill[i];
-		struct vmo_assoc a = { f->begin, f->end, f->block, 0, 0, begin, end };
+		struct vmo_assoc a = { f->begin, f->end, f->block, 0, 0, s->admission.now, begin, end };
 		int ignored, rc;
 
 		forget_scars(s, f->begin, f->end);
@@ -189,7 +211,7 @@ int vmo_subst_fill(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, 
 		vmo_admission_refused(&s->admission, begin, end);
 		return 0;
 	}
-	rc = take_blocks(&plan, pool, most);
+	rc = make_room(s, &plan, pool, begin, end, most);
 	if (rc) {
 		vmo_admission_no_room(&s->admission, begin, end);
 		return rc;

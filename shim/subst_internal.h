@@ -7,6 +7,7 @@
  *   subst_spaced.c   messages with gaps, and the program's threads
  *   subst_fill.c     making associations: what is missing, blocks for it, under the user's buffer
  *   subst_release.c  ending them
+ *   subst_evict.c    which ones, if the pool is full
  *   subst_verify.c   are they still true?
  *
  * All functions here need the lock of substitute.c.
@@ -41,6 +42,7 @@ enum vmo_subst_why {
 	VMO_WHY_FORK,	/* again at the next send; other threads may be writing */
 	VMO_WHY_END,	/* of everything; other threads may be writing */
 	VMO_WHY_ANEW,	/* it is about to be substituted again */
+	VMO_WHY_ROOM,	/* others need the pages: earn it again by more sends */
 };
 
 /* How private pages come back (underlay.h), and what becomes of scars. */
@@ -65,6 +67,9 @@ int vmo_subst_in_place(struct vmo_subst *subst, const struct vmo_pool *pool, uin
 void vmo_subst_count_threads(struct vmo_subst *subst, struct vmo_threadhook *threads);
 void vmo_subst_forget_threads(struct vmo_subst *subst);
 
+/* Has the program one thread, this one? Looks at /proc/self/task, too. */
+bool vmo_subst_alone(struct vmo_subst *subst);
+
 /* subst_fork.c: the handlers of fork, once in a process. 0 or -ENOMEM. */
 int vmo_subst_hook_fork(void);
 void vmo_subst_reset_lock(void);
@@ -85,6 +90,20 @@ unsigned vmo_subst_release(struct vmo_subst *subst, uintptr_t begin, uintptr_t e
  * (those that moved are sound).
  */
 int vmo_subst_move(struct vmo_subst *subst, uintptr_t begin, uintptr_t end);
+
+/*
+ * subst_evict.c: whose pages are taken for others. Only a buffer of this pool that was not sent for more than
+ * `age` sends, has no byte in [begin, end) and no transfer under way; the longest unsent one first.
+ */
+struct vmo_eviction {
+	const struct vmo_pool *pool;
+	uint32_t pages;		/* wanted: if so many cannot come free, nothing is evicted in vain */
+	uint32_t age;
+	uintptr_t begin, end;
+};
+
+/* True: pages came free, try again. */
+bool vmo_subst_evict_one(struct vmo_subst *subst, const struct vmo_eviction *wish);
 
 /* Takes entry i out although its pages may still be mapped; if so, its block never serves again. */
 void vmo_subst_abandon(struct vmo_subst *subst, uint32_t i);

@@ -53,7 +53,7 @@ static void account(struct vmo_subst *s, const struct vmo_assoc *a, enum vmo_sub
 {
 	if (why == VMO_WHY_FORK)
 		vmo_admission_interrupted(&s->admission, a->origin_begin, a->origin_end);
-	else if (why == VMO_WHY_LATE || why == VMO_WHY_HOOK)
+	else if (why == VMO_WHY_LATE || why == VMO_WHY_HOOK || why == VMO_WHY_ROOM)
 		vmo_admission_ended(&s->admission, a->origin_begin, a->origin_end, a->uses);
 }
 
@@ -121,6 +121,8 @@ static struct ending plan_ending(struct vmo_subst *s, uintptr_t begin, uintptr_t
                                  enum vmo_subst_why why, int *error)
 {
 	struct ending e = { how, why, (why == VMO_WHY_FORK || why == VMO_WHY_END) && !__libc_single_threaded, false, error };
+
+	e.settle |= why == VMO_WHY_ROOM;
 
 	if (!vmo_subst_cut(s, begin) && !vmo_subst_cut(s, end))
 		return e;

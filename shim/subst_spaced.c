@@ -71,16 +71,23 @@ bool vmo_subst_may_space(const struct vmo_subst *s)
 	return s->enabled && !s->crowded && s->owner == (uintptr_t)pthread_self();
 }
 
+bool vmo_subst_alone(struct vmo_subst *s)
+{
+	if (!vmo_subst_may_space(s))
+		return false;
+	if (tasks_now() > s->tasks + made_by_mpi(s->hook->threads) - s->of_mpi)
+		__atomic_store_n(&s->crowded, true, __ATOMIC_RELAXED);
+	return !s->crowded;
+}
+
 /* The pages change under the gaps: no handler of the program's may write there meanwhile. */
 static int prepare_alone(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
                          struct vmo_piece *pieces, int most)
 {
 	sigset_t all, before;
 
-	if (tasks_now() > s->tasks + made_by_mpi(s->hook->threads) - s->of_mpi) {
-		s->crowded = true;
+	if (!vmo_subst_alone(s))
 		return 0;
-	}
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int n = vmo_subst_prepare(s, pool, begin, end - begin, pieces, most);

@@ -66,8 +66,11 @@ int vmo_subst_in_place(struct vmo_subst *s, const struct vmo_pool *pool, uintptr
 		pieces[n] = piece_of(a, begin, end);
 		begin = a->end;
 	}
+	if (n)
+		s->admission.now++;
 	for (int k = 0; k < n; k++) {
 		t->at[first + (uint32_t)k].uses++;
+		t->at[first + (uint32_t)k].last_use = s->admission.now;
 		vmo_block_hold(pieces[k].block);
 	}
 	return n;

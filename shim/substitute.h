@@ -31,6 +31,10 @@
  * associations live on: putting private pages under them instead would lose what other threads
  * write meanwhile. The child's own state is empty: it substitutes nothing any more.
  *
+ * A full pool: buffers that are sent no more leave it for those that are (subst_evict.c), while the program has
+ * one thread. With threads what is in place stays until it is freed, and what finds no room is staged or falls
+ * through.
+ *
  * No room for private pages (ENOMEM): a detach fails and the association stays. Where the pages
  * change hands all the same (free, munmap, realloc), the block is never used again: leaked, but no
  * wrong data.
@@ -94,6 +98,15 @@ int vmo_subst_prepare_spaced(struct vmo_subst *subst, struct vmo_pool *pool, uin
                              size_t bytes, struct vmo_piece *pieces, int most);
 /* May such a message go in place now? Cheap. */
 bool vmo_subst_may_space(const struct vmo_subst *subst);
+
+/*
+ * The pool has no room for a message of so many pages: takes the pages from under the buffer that was not sent for
+ * the longest time and that no transfer uses. It gets private pages with the same content, and must earn its next
+ * substitution. 1: pages came free; try again, a few times at most. 0: nothing may leave, or not enough. Only while
+ * the program has one thread: others may write to any buffer that is not being sent.
+ */
+#define VMO_EVICT_MOST 64	/* buffers, for one piece of a message */
+int vmo_subst_evict(struct vmo_subst *subst, const struct vmo_pool *pool, uint32_t pages);
 
 /* The interior of this range will be sent often (a persistent send): it is admitted at its next send. */
 void vmo_subst_expect(struct vmo_subst *subst, uintptr_t address, size_t bytes);

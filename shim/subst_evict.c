@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A full pool: which substituted buffer gives its pages to others?
+ *
+ *   age  sends (of any buffer) since the buffer's last one; the oldest leaves first
+ *
+ *   a buffer wants to be in place   only what is older than twice the time in which that one comes again
+ *   a message wants to be staged    the oldest, whatever its age: without room it would fall through
+ *
+ * The victim is not being sent, so its program may write to it: as long as that has one thread, which is here, and
+ * its signals are held off, only another process could (cross-memory attach into a posted receive): what comes
+ * between the copy and the exchange of the pages is carried over (underlay.h, settle).
+ *
+ * A block's pages come free when all associations with it have ended, so these end together.
+ */
+#include "subst_internal.h"
+
+#include "stats.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+static uint32_t age_of(const struct vmo_subst *s, const struct vmo_assoc *a)
+{
+	return s->admission.now - a->last_use;
+}
+
+static bool may_leave(const struct vmo_subst *s, const struct vmo_eviction *wish, const struct vmo_assoc *a)
+{
+	return a->block && a->block->pool == wish->pool && age_of(s, a) > wish->age &&
+	       (a->end <= wish->begin || a->begin >= wish->end);
+}
+
+/* Has the block more references than its associations hold? They alone come under the lock that we hold. */
+static bool in_transfer(const struct vmo_subst *s, const struct vmo_block *block)
+{
+	uint32_t refs = __atomic_load_n(&block->refs, __ATOMIC_ACQUIRE), parts = 0;
+
+	if (refs == 1)
+		return false;
+	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++)
+		parts += a->block == block;
+	return refs != parts;
+}
+
+/* The oldest one that is not older than `most`. */
+static const struct vmo_assoc *oldest(const struct vmo_subst *s, const struct vmo_eviction *wish, uint32_t most)
+{
+	const struct vmo_assoc *best = NULL;
+
+	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++)
+		if (may_leave(s, wish, a) && age_of(s, a) <= most && (!best || age_of(s, a) > age_of(s, best)))
+			best = a;
+	return best;
+}
+
+static struct vmo_block *find_victim(const struct vmo_subst *s, const struct vmo_eviction *wish)
+{
+	const struct vmo_assoc *a = oldest(s, wish, UINT32_MAX);
+
+	while (a && in_transfer(s, a->block))
+		a = oldest(s, wish, age_of(s, a) - 1);	/* what was sent with it is in transfer, too */
+	return a ? a->block : NULL;
+}
+
+/* What the pool has free and what may leave it. */
+static bool enough(const struct vmo_subst *s, const struct vmo_eviction *wish)
+{
+	struct vmo_pool_usage usage = vmo_pool_usage((struct vmo_pool *)(uintptr_t)wish->pool);
+	uint64_t pages = usage.pages - usage.pages_taken;
+
+	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count && pages < wish->pages; a++)
+		if (may_leave(s, wish, a) && !in_transfer(s, a->block))
+			pages += (a->end - a->begin) >> VMO_PAGE_SHIFT;
+	return pages >= wish->pages;
+}
+
+static unsigned evict(struct vmo_subst *s, const struct vmo_block *block)
+{
+	unsigned buffers = 0;
+	int ignored = 0;
+
+	for (uint32_t i = 0; i < s->table.count;) {
+		struct vmo_assoc a = s->table.at[i];
+		uint32_t before = s->table.count;
+
+		if (a.block == block)
+			buffers += vmo_subst_release(s, a.begin, a.end, VMO_HOW_SWAP, VMO_WHY_ROOM, &ignored);
+		i += s->table.count == before;
+	}
+	return buffers;
+}
+
+bool vmo_subst_evict_one(struct vmo_subst *s, const struct vmo_eviction *wish)
+{
+	struct vmo_block *block;
+	sigset_t all, before;
+	unsigned buffers;
+
+	if (!vmo_subst_alone(s) || !enough(s, wish) || !(block = find_victim(s, wish)))
+		return false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	buffers = evict(s, block);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	vmo_count(evicted_buffers, buffers > 0);
+	return buffers > 0;
+}
+
+int vmo_subst_evict(struct vmo_subst *s, const struct vmo_pool *pool, uint32_t pages)
+{
+	const struct vmo_eviction wish = { .pool = pool, .pages = pages };
+	int rc;
+
+	if (!vmo_subst_may_space(s))
+		return 0;
+	vmo_subst_lock();
+	rc = vmo_subst_evict_one(s, &wish);
+	vmo_subst_unlock();
+	return rc;
+}
