@@ -49,6 +49,7 @@ struct vmo_mapcache {
 	uint64_t clock;
 	uint64_t pages, budget_pages;
 	uint32_t runs;
+	struct vmo_ledger *ledger;		/* of the VM, or NULL */
 	struct vmo_xen *xen;
 };
 
@@ -132,6 +133,7 @@ static void unmap(struct vmo_mapcache *cache, struct vmo_mapping *mapping)
 	if (rc)
 		vmo_warn("cannot unmap run %u of rank %u: %s", mapping->key.run, mapping->key.peer, strerror(-rc));
 	DL_DELETE(cache->all, mapping);
+	vmo_ledger_give(cache->ledger, mapping->pages);
 	cache->pages -= mapping->pages;
 	cache->runs--;
 	free(mapping);
@@ -177,6 +179,23 @@ static int make_room(struct vmo_mapcache *cache, uint32_t pages)
 		return -ENOSPC;
 	while (cache->pages + pages > cache->budget_pages) {
 		leave(cache, least_recently_used(cache));
+		vmo_count(map_evictions, 1);
+	}
+	return 0;
+}
+
+/* The same for the VM's part. What leaves here is enough, unless another process is quicker. */
+static int take_from_vm(struct vmo_mapcache *cache, uint32_t pages)
+{
+	uint64_t freed = 0;
+
+	while (vmo_ledger_take(cache->ledger, pages)) {
+		struct vmo_mapping *oldest = least_recently_used(cache);
+
+		if (!oldest || freed + cache->pages - pages_in_use(cache) < pages)
+			return -ENOSPC;
+		freed += oldest->pages;
+		leave(cache, oldest);
 		vmo_count(map_evictions, 1);
 	}
 	return 0;
@@ -271,7 +290,14 @@ static int get_cold(struct vmo_mapcache *cache, const struct vmo_remote_pool *po
 	if (claim.pages > VMO_XEN_MOST_PAGES)
 		return -ENOSPC;
 	rc = make_room(cache, claim.pages);
-	return rc ? rc : map_run(cache, pool->owner, key, generation, &claim, out);
+	if (!rc)
+		rc = take_from_vm(cache, claim.pages);
+	if (rc)
+		return rc;
+	rc = map_run(cache, pool->owner, key, generation, &claim, out);
+	if (rc)
+		vmo_ledger_give(cache->ledger, claim.pages);
+	return rc;
 }
 
 /* ---- the interface ---- */
@@ -363,6 +389,11 @@ int vmo_mapcache_new(struct vmo_mapcache **out, struct vmo_xen *xen, uint64_t bu
 	cache->budget_pages = budget_pages;
 	*out = cache;
 	return 0;
+}
+
+void vmo_mapcache_share(struct vmo_mapcache *cache, struct vmo_ledger *ledger)
+{
+	cache->ledger = ledger;
 }
 
 void vmo_mapcache_free(struct vmo_mapcache *cache)

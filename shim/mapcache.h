@@ -6,7 +6,7 @@
  *
  * A mapping is of a run, never of a user buffer, so it does not go stale when the peer substitutes,
  * detaches or frees. A changed generation unmaps the old one. Least recently used entries leave when
- * the budget is reached; an entry in use (between get and put) never does.
+ * the budget is reached, the process's or the VM's; an entry in use (between get and put) never does.
  *
  * Everything read from the peer's catalog is read once, checked, then used: a lying peer can make a
  * call fail, not make it touch foreign memory.
@@ -30,6 +30,9 @@ struct vmo_remote_pool {
 };
 
 int vmo_mapcache_new(struct vmo_mapcache **out, struct vmo_xen *xen, uint64_t budget_pages);
+
+/* Mappings count in the VM's ledger, too, from now on. The ledger must outlive the cache. */
+void vmo_mapcache_share(struct vmo_mapcache *cache, struct vmo_ledger *ledger);
 
 /* Unmaps everything. Safe with NULL. */
 void vmo_mapcache_free(struct vmo_mapcache *cache);

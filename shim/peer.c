@@ -104,19 +104,49 @@ static bool any_candidates(const struct vmo_start *s)
 	return false;
 }
 
-/* This process's share of what gntalloc allows the VM; a quarter stays for its disk and network. */
-static uint64_t grant_budget(const struct vmo_start *s)
+static uint64_t ranks_in_this_vm(const struct vmo_start *s)
 {
 	const struct vmo_engine *e = s->engine;
-	uint64_t pages = vmo_xen_grant_limit(e->xen) / 4 * 3, ranks_here = 0;
+	uint64_t ranks_here = 0;
 
 	for (uint32_t r = 0; r < e->ranks; r++)
 		ranks_here += s->hello[r].domid == s->hello[e->rank].domid &&
 		              s->hello[r].vm_name == s->hello[e->rank].vm_name;
-	pages /= ranks_here ? ranks_here : 1;
-	if (e->config.grant_budget && (uint64_t)e->config.grant_budget / VMO_PAGE_BYTES < pages)
-		pages = (uint64_t)e->config.grant_budget / VMO_PAGE_BYTES;
-	return pages;
+	return ranks_here ? ranks_here : 1;
+}
+
+/* `asked` pages, if any were asked for, but not more than there are. */
+static uint64_t pages_of(long asked_bytes, uint64_t there_are)
+{
+	uint64_t asked = (uint64_t)asked_bytes / VMO_PAGE_BYTES;
+
+	return asked_bytes && asked < there_are ? asked : there_are;
+}
+
+/*
+ * The VM's pages, and this process's part of them: an even share of its job's ranks here, or what an option says.
+ * A quarter of what gntalloc allows stays for others.
+ */
+static void open_budget(const struct vmo_start *s)
+{
+	struct vmo_engine *e = s->engine;
+	uint64_t vm = pages_of(e->config.vm_grant_budget, vmo_xen_grant_limit(e->xen) / 4 * 3);
+
+	e->budget.pages = e->config.grant_budget ? pages_of(e->config.grant_budget, vm) : vm / ranks_in_this_vm(s);
+	if (vmo_ledger_new(&e->budget.ledger, e->xen, VMO_LEDGER_GRANTS, vm))
+		e->budget.ledger = NULL;
+}
+
+static int open_cache(const struct vmo_start *s)
+{
+	struct vmo_engine *e = s->engine;
+	uint64_t vm = (uint64_t)e->config.vm_map_budget / VMO_PAGE_BYTES, share = vm / ranks_in_this_vm(s);
+	uint64_t own = (uint64_t)e->config.map_budget / VMO_PAGE_BYTES;
+	int rc = vmo_mapcache_new(&e->cache, e->xen, own < share ? own : share);
+
+	if (!rc && !vmo_ledger_new(&e->maps, e->xen, VMO_LEDGER_MAPS, vm))
+		vmo_mapcache_share(e->cache, e->maps);
+	return rc;
 }
 
 static void note_reasons(struct vmo_start *s)
@@ -294,8 +324,8 @@ static int open_rooms(struct vmo_start *s, struct vmo_memhook *hook)
 		.admission = e->config.admission, .hook = hook,
 	};
 
-	e->budget.pages = grant_budget(s);
-	int rc = vmo_mapcache_new(&e->cache, e->xen, (uint64_t)e->config.map_budget / VMO_PAGE_BYTES);
+	open_budget(s);
+	int rc = open_cache(s);
 	return rc ? rc : vmo_subst_new(&e->subst, &options);
 }
 
@@ -459,10 +489,13 @@ void vmo_engine_stop(struct vmo_engine *e)
 		close_peer(e, &e->peer[r], true);
 	for (uint32_t i = 0; i < e->pools; i++)
 		vmo_pool_free(e->pool[i]);
+	vmo_ledger_free(e->budget.ledger);
+	vmo_ledger_free(e->maps);
 	free_start(e->start);
 	free(e->pool);
 	free(e->peer);
 	e->start = NULL;
+	e->budget.ledger = e->maps = NULL;
 	e->pool = NULL;
 	e->peer = NULL;
 	e->pools = e->peers_on = 0;

@@ -54,6 +54,7 @@ struct vmo_engine {
 	uint32_t peers_on;
 	struct vmo_xen *xen;
 	struct vmo_budget budget;
+	struct vmo_ledger *maps;	/* of the VM; NULL: not counted */
 	struct vmo_mapcache *cache;
 	struct vmo_subst *subst;
 	struct vmo_pool **pool;		/* one per peer domain */

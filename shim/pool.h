@@ -18,7 +18,8 @@
  *
  * pool.c has the blocks, pool_grow.c the runs and the catalog; pool_internal.h is theirs alone.
  *
- * Budget: pages granted by all pools of the process, catalogs included, never exceed budget->pages.
+ * Budget (budget.h): pages granted by all pools of the process, catalogs included, never exceed budget->pages,
+ * nor the VM's part.
  * Threads: any function from any thread; none blocks on another process. hold and drop never wait
  * for a driver call and allocate nothing, so a memory hook may call them. take may do both: hold no
  * lock over it that the release listener of memhook.h wants.
@@ -27,7 +28,7 @@
 #ifndef VMO_POOL_H
 #define VMO_POOL_H
 
-#include "xen.h"
+#include "budget.h"
 
 #include <errno.h>
 
@@ -51,11 +52,6 @@ struct vmo_directory {
 };
 #define VMO_DIRECTORY_VERSION 1
 _Static_assert(sizeof(struct vmo_directory) == VMO_PAGE_BYTES, "the directory is one page");
-
-struct vmo_budget {
-	uint64_t pages;		/* at most */
-	uint64_t used;		/* atomic */
-};
 
 struct vmo_pool;
 
@@ -84,7 +80,7 @@ vmo_gref vmo_pool_directory_gref(const struct vmo_pool *pool);
  * grows the pool by max(run_bytes, pages) if no run has room, or by less where budget or gntalloc
  * have only room for that. A gap for all pages is preferred, then the longest. Call again for the
  * rest. A run has 65,536 pages at most.
- * -ENOSPC: budget or gntalloc's limit reached (what gntalloc refused is not asked for again for a
+ * -ENOSPC: budget or gntalloc's limit reached (what gntalloc or the VM's budget refused is not asked for again for a
  * quarter of a second). -EMFILE: no more runs. -EINVAL: least is 0 or more than pages. Other: -errno
  * of Xen.
  */

@@ -11,39 +11,13 @@
 
 #define REFUSED_NS 250000000ull		/* so long a refused size is not asked for again */
 
-/* ---- budget: shared by the pools of all peers ---- */
-
-static uint64_t budget_room(const struct vmo_budget *budget)
-{
-	uint64_t used = __atomic_load_n(&budget->used, __ATOMIC_RELAXED);
-
-	return used < budget->pages ? budget->pages - used : 0;
-}
-
-static int budget_take(struct vmo_budget *budget, uint32_t pages)
-{
-	uint64_t used = __atomic_load_n(&budget->used, __ATOMIC_RELAXED);
-
-	do {
-		if (used > budget->pages || pages > budget->pages - used)
-			return -ENOSPC;
-	} while (!__atomic_compare_exchange_n(&budget->used, &used, used + pages, true, __ATOMIC_RELAXED,
-	                                      __ATOMIC_RELAXED));
-	return 0;
-}
-
-static void budget_give(struct vmo_budget *budget, uint32_t pages)
-{
-	__atomic_fetch_sub(&budget->used, pages, __ATOMIC_RELAXED);
-}
-
 /* ---- granted memory ---- */
 
 /* Pages within the budget, granted read-only, and seen at `fixed` or anywhere. */
 static int grant_pages(struct vmo_pool *pool, uint32_t pages, void *fixed, struct vmo_grant *grant, vmo_gref *grefs,
                        void **view)
 {
-	int rc = budget_take(pool->budget, pages);
+	int rc = vmo_budget_take(pool->budget, pages);
 
 	if (rc)
 		return rc;
@@ -58,7 +32,7 @@ static int grant_pages(struct vmo_pool *pool, uint32_t pages, void *fixed, struc
 ungrant:
 	vmo_xen_ungrant(pool->xen, grant);
 give:
-	budget_give(pool->budget, pages);
+	vmo_budget_give(pool->budget, pages);
 	return rc;
 }
 
@@ -71,7 +45,7 @@ static void ungrant_pages(struct vmo_pool *pool, const struct vmo_grant *grant, 
 	rc = vmo_xen_ungrant(pool->xen, grant);
 	if (rc)
 		vmo_warn("cannot take back %u pages granted to domain %u: %s", grant->pages, pool->peer, strerror(-rc));
-	budget_give(pool->budget, grant->pages);
+	vmo_budget_give(pool->budget, grant->pages);
 }
 
 /* ---- catalog ---- */
@@ -148,7 +122,7 @@ static int add_run(struct vmo_pool *pool, uint32_t pages)
 /* The most that may be tried: what one call, the catalog and the budget have room for. */
 static uint32_t fit(const struct vmo_pool *pool, uint32_t step)
 {
-	uint64_t room = budget_room(pool->budget);
+	uint64_t room = vmo_budget_room(pool->budget);
 
 	step = min_u32(step, min_u32(VMO_XEN_MOST_PAGES, VMO_MAX_POOL_PAGES - pool->next_page));
 	return room < step ? (uint32_t)room : step;

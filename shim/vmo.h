@@ -17,6 +17,7 @@
  *      progress                        how to wait
  *   3  pool substitute mapcache        who is granted, what is mapped, and when it ends
  *      regcache                        others who remember pages are told of it
+ *      budget                          how much of either, of this process and of the VM
  *   2  xen                             libxengnttab and libxenevtchn, found at run time
  *   0  vmo.h log config stats shape    knows neither MPI nor Xen
  *      hash fault

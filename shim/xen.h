@@ -18,7 +18,7 @@
  * Errors: -errno. -ENOSPC: gntalloc's limit, or no grant left. -EINVAL of vmo_xen_map: a bad, stale
  * or foreign gref somewhere in the list, or no maptrack entry left; nothing is mapped then.
  * xen_open.c finds libraries and devices, xen.c does the rest; xen_internal.h is theirs alone.
- * Not handled here: budgets (pool.h, mapcache.h) and co-residency (peer.h).
+ * Not handled here: budgets (budget.h) and co-residency (peer.h).
  */
 #ifndef VMO_XEN_H
 #define VMO_XEN_H
@@ -57,6 +57,12 @@ bool vmo_xen_emulated(const struct vmo_xen *xen);
 
 /* Pages that gntalloc allows this whole VM (its parameter `limit`; 1024 by default). */
 size_t vmo_xen_grant_limit(const struct vmo_xen *xen);
+
+/*
+ * Opens, anew at each call, a file that all processes of this VM share: gntalloc's device, or the emulation's
+ * registry. For locks alone: nobody reads or writes it. -> descriptor, close-on-exec, or -errno.
+ */
+int vmo_xen_common_file(const struct vmo_xen *xen);
 
 /* Allocates zeroed pages, VMO_XEN_MOST_PAGES at most, and grants each to peer; grefs gets one reference a page. */
 int vmo_xen_grant(struct vmo_xen *xen, vmo_domid peer, uint32_t pages, bool writable,

@@ -249,6 +249,18 @@ static size_t find_grant_limit(bool emulated)
 	return end == from ? DEFAULT_GRANT_LIMIT : (size_t)limit;
 }
 
+int vmo_xen_common_file(const struct vmo_xen *xen)
+{
+	char path[4096] = "/dev/xen/gntalloc";
+	const char *directory = getenv("XENEMU_DIR");
+	int fd;
+
+	if (xen->emulated)	/* as tools/xenemu/settings.c has it */
+		snprintf(path, sizeof path, "%s/xenemu-%u", directory ? directory : "/dev/shm", (unsigned)geteuid());
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 int vmo_xen_open(struct vmo_xen **out, const char *library, long domid_option, char *why_text, size_t why_bytes)
 {
 	const struct why why = { why_text, why_bytes };

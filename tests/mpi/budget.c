@@ -6,6 +6,7 @@
  *   rotate        twelve buffers, three times what has room, and before each of them a hot one, which is to be in
  *                 place; what is not sent any more leaves its pages to what is; nothing falls through
  *
+ * Two ranks of one VM have half of its budget each.
  * A catalog (directory and gref page) is 8K of the budget; a gntalloc of 1 page allows pools none at all.
  *
  * RUN: np=2 args="fit 1048576" XENEMU_LIMIT=1 expect="INACTIVE: .*gntalloc"
@@ -19,6 +20,11 @@
  * RUN: np=2 args="fit 1048576" VMONECOPY_SUBSTITUTE=0 VMONECOPY_MAP_BUDGET=4K expect="grant_copy_bytes 16777216"
  * RUN: np=2 args="fit 1048576" VMONECOPY_SUBSTITUTE=0 VMONECOPY_MAP_BUDGET=1020K expect="grant_copy_bytes 16777216"
  * RUN: np=2 args="fit 1048576" VMONECOPY_SUBSTITUTE=0 VMONECOPY_MAP_BUDGET=1M expect="\n.* maps 2\n" expect="map_hits 14"
+ * RUN: np=4 XENEMU_DOMAINS=2 args="fit 1048576" VMONECOPY_SUBSTITUTE=0 VMONECOPY_VM_GRANT_BUDGET=2064K expect="staged_messages 32" expect="\n.* granted_pages 1032\n"
+ * RUN: np=4 XENEMU_DOMAINS=2 args="fit 1048576" VMONECOPY_SUBSTITUTE=0 VMONECOPY_VM_GRANT_BUDGET=2060K expect="fell_through.no_pool 32 messages"
+ * RUN: np=4 XENEMU_DOMAINS=2 args="fit 1048576" VMONECOPY_SUBSTITUTE=0 VMONECOPY_GRANT_BUDGET=1032K VMONECOPY_VM_GRANT_BUDGET=1100K expect="\n.* granted_pages ([1-4]..|5[0-4].|550)\n"
+ * RUN: np=4 XENEMU_DOMAINS=2 args="fit 1048576" VMONECOPY_SUBSTITUTE=0 VMONECOPY_VM_MAP_BUDGET=2M expect="\n.* maps 4\n"
+ * RUN: np=4 XENEMU_DOMAINS=2 args="fit 1048576" VMONECOPY_SUBSTITUTE=0 VMONECOPY_VM_MAP_BUDGET=2040K expect="grant_copy_bytes 33554432"
  * RUN: np=2 args=rotate VMONECOPY_ADMISSION=2 VMONECOPY_PATIENCE_US=60000000 VMONECOPY_RUN=800K VMONECOPY_GRANT_BUDGET=808K expect=", 0.0 % fell through" expect="evicted_buffers [1-9]" expect="onecopy_messages [7-9]..\b"
  * RUN: np=2 args=rotate VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=60000000 VMONECOPY_RUN=800K VMONECOPY_GRANT_BUDGET=808K expect=", 0.0 % fell through" expect="evicted_buffers [1-9]"
  */
@@ -30,20 +36,21 @@
 
 static struct t_buf in;
 
-/* To the other rank and from it, rank 0 first. */
+/* To the partner and from it, the even rank first. */
 static void exchange(struct t_buf *out, size_t bytes, int tag, int sequence)
 {
+	int partner = t_rank ^ 1;
 	MPI_Status status;
 
 	t_fill(out->at, bytes, t_rank, tag, sequence);
 	t_poison(&in);
-	if (t_rank == 0)
-		MPI_Send(out->at, (int)bytes, MPI_BYTE, 1, tag, MPI_COMM_WORLD);
-	MPI_Recv(in.at, (int)bytes, MPI_BYTE, 1 - t_rank, tag, MPI_COMM_WORLD, &status);
-	if (t_rank == 1)
-		MPI_Send(out->at, (int)bytes, MPI_BYTE, 0, tag, MPI_COMM_WORLD);
-	GOT(&in, bytes, 1 - t_rank, tag, sequence);
-	STATUS(&status, 1 - t_rank, tag, bytes);
+	if (t_rank < partner)
+		MPI_Send(out->at, (int)bytes, MPI_BYTE, partner, tag, MPI_COMM_WORLD);
+	MPI_Recv(in.at, (int)bytes, MPI_BYTE, partner, tag, MPI_COMM_WORLD, &status);
+	if (t_rank > partner)
+		MPI_Send(out->at, (int)bytes, MPI_BYTE, partner, tag, MPI_COMM_WORLD);
+	GOT(&in, bytes, partner, tag, sequence);
+	STATUS(&status, partner, tag, bytes);
 }
 
 static void fit(size_t bytes)

@@ -16,7 +16,7 @@
 /* The granting side of all these tests. Ends when the other side has met it. */
 static inline void grant_runs(struct pair *pair)
 {
-	struct vmo_budget budget = { 8192, 0 };
+	struct vmo_budget budget = { .pages = 8192 };
 	struct vmo_block *block[RUNS];
 	struct vmo_pool *pool;
 	vmo_gref gref;

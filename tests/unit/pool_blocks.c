@@ -70,7 +70,7 @@ static bool take(struct vmo_pool *pool, struct live *live, uint16_t number)
 
 static void alone(struct pair *pair)
 {
-	struct vmo_budget budget = { 600, 0 };
+	struct vmo_budget budget = { .pages = 600 };
 	struct vmo_pool *pool;
 	struct live live[MOST];
 	unsigned refused = 0, pages_live = 0;

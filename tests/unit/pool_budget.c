@@ -18,7 +18,7 @@ static uint32_t take_all(struct vmo_pool *pool, struct vmo_block **block, uint32
 
 static void alone(struct pair *pair)
 {
-	struct vmo_budget budget = { 100, 0 };
+	struct vmo_budget budget = { .pages = 100 };
 	struct vmo_pool *one, *two, *none = (void *)1;
 	struct vmo_block *block[200];
 	struct vmo_grant probe;

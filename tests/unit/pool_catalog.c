@@ -9,7 +9,7 @@
 
 static void granter(struct pair *pair)
 {
-	struct vmo_budget budget = { 10000, 0 };
+	struct vmo_budget budget = { .pages = 10000 };
 	struct vmo_pool *pool;
 	struct vmo_block *block[BLOCKS];
 	vmo_gref gref;

@@ -29,7 +29,7 @@ static double cost_ns(struct vmo_pool *pool, uint32_t pages)
 
 static void alone(struct pair *pair)
 {
-	struct vmo_budget budget = { 1000, 0 };
+	struct vmo_budget budget = { .pages = 1000 };
 	struct vmo_pool *pool;
 	struct vmo_block *crowd[CROWD];
 	double one, two, large;

@@ -6,7 +6,7 @@
 
 static void alone(struct pair *pair)
 {
-	struct vmo_budget budget = { 100, 0 };
+	struct vmo_budget budget = { .pages = 100 };
 	struct vmo_pool *pool;
 	struct vmo_block *before, *block;
 	char *user = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

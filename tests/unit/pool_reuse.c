@@ -17,7 +17,7 @@ static struct vmo_block *take(struct vmo_pool *pool, uint32_t pages, uint32_t le
 
 static void alone(struct pair *pair)
 {
-	struct vmo_budget budget = { 900, 0 };
+	struct vmo_budget budget = { .pages = 900 };
 	struct vmo_pool *pool;
 	struct vmo_block *a, *b, *c, *d;
 

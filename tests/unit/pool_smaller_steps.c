@@ -6,7 +6,7 @@
 
 static void alone(struct pair *pair)
 {
-	struct vmo_budget budget = { 100000, 0 };
+	struct vmo_budget budget = { .pages = 100000 };
 	struct vmo_pool *pool;
 	struct vmo_block *block[100], *big;
 	struct vmo_grant hog;

@@ -51,7 +51,7 @@ static void *worker(void *argument)
 
 static void alone(struct pair *pair)
 {
-	struct vmo_budget budget = { 400, 0 };
+	struct vmo_budget budget = { .pages = 400 };
 	pthread_t thread[THREADS];
 
 	CHECK_RC(vmo_pool_new(&pool, pair->xen, pair->peer, 8 * PAGE, &budget), 0);

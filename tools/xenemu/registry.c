@@ -25,9 +25,10 @@
 
 #include "xenemu.h"
 
+/* Byte 0 alone: others may lock far beyond the end, as they may on gntalloc's device. */
 static int lock_file(int fd, short type)
 {
-	struct flock range = {.l_type = type, .l_whence = SEEK_SET};
+	struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
 	int rc;
 
 	do
