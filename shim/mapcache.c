@@ -367,6 +367,28 @@ int vmo_mapcache_copy(struct vmo_mapcache *cache, const struct vmo_remote_pool *
 	return 0;
 }
 
+static bool withdrawn(const struct vmo_remote_pool *pool, struct key key)
+{
+	return key.peer == pool->peer && key.run < VMO_DIRECTORY_RUNS && pool->directory->run[key.run].withdrawn;
+}
+
+bool vmo_mapcache_withdraw(struct vmo_mapcache *cache, const struct vmo_remote_pool *pool)
+{
+	struct vmo_mapping *mapping, *next;
+	bool all = true;
+
+	pthread_mutex_lock(&cache->lock);
+	DL_FOREACH_SAFE(cache->all, mapping, next) {
+		if (!withdrawn(pool, mapping->key))
+			continue;
+		all &= !mapping->users;
+		if (!mapping->left)
+			leave(cache, mapping);
+	}
+	pthread_mutex_unlock(&cache->lock);
+	return all;
+}
+
 void vmo_mapcache_forget(struct vmo_mapcache *cache, uint32_t peer)
 {
 	struct vmo_mapping *mapping, *next;

@@ -5,8 +5,8 @@
  *   (peer process, run) -> address of the whole run in this process, read-only
  *
  * A mapping is of a run, never of a user buffer, so it does not go stale when the peer substitutes,
- * detaches or frees. A changed generation unmaps the old one. Least recently used entries leave when
- * the budget is reached, the process's or the VM's; an entry in use (between get and put) never does.
+ * detaches or frees. A changed generation unmaps the old one; what the peer withdraws (pool.h) is unmapped on
+ * request. Least recently used entries leave when the budget is reached, the process's or the VM's; an entry in use (between get and put) never does.
  *
  * Everything read from the peer's catalog is read once, checked, then used: a lying peer can make a
  * call fail, not make it touch foreign memory.
@@ -55,6 +55,12 @@ void vmo_mapcache_put(struct vmo_mapcache *cache, struct vmo_mapping *mapping);
  */
 int vmo_mapcache_copy(struct vmo_mapcache *cache, const struct vmo_remote_pool *pool, uint32_t run,
                       uint32_t generation, uint64_t offset, size_t bytes, void *to);
+
+/*
+ * Unmaps what the peer's directory says is withdrawn. True: nothing of that is mapped any more. False: some is in
+ * use, and goes when it is put; ask again then.
+ */
+bool vmo_mapcache_withdraw(struct vmo_mapcache *cache, const struct vmo_remote_pool *pool);
 
 /* Unmaps all runs of a peer (it left or died). Entries in use go when they are put. */
 void vmo_mapcache_forget(struct vmo_mapcache *cache, uint32_t peer);

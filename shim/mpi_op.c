@@ -170,6 +170,7 @@ void vmo_mpi_poke(void)
 
 void vmo_mpi_progress(const struct vmo_op *but)
 {
+	vmo_giveback_turn(&shim.engine);
 	if (shim.engine.draining)
 		vmo_rndv_reap(&shim.engine);
 	pairs_progress();

@@ -40,6 +40,7 @@
 
 #include "bind.h"
 #include "fault.h"
+#include "giveback.h"
 #include "hash.h"
 #include "log.h"
 #include "progress.h"
@@ -263,9 +264,10 @@ void vmo_op_free(struct vmo_op *op);
 void vmo_op_track(struct vmo_op *op);		/* under op->handle, and in its list */
 void vmo_op_untrack(struct vmo_op *op);
 struct vmo_op *vmo_op_find(MPI_Request handle);
-/* Nothing of the shim's is outstanding: a wait may go straight to MPI. */
+/* Nothing of the shim's is outstanding: a wait may go straight to MPI. Nearly all calls ask it: giveback's turn, too. */
 static inline bool vmo_idle(void)
 {
+	vmo_giveback_turn(&shim.engine);
 	return !shim.recvs && !shim.sends && !__atomic_load_n(&shim.engine.draining, __ATOMIC_RELAXED) && !shim.by_handle &&
 	       !shim.unhashed;
 }

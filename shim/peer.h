@@ -44,6 +44,7 @@ struct vmo_peer {
 	struct vmo_remote_pool remote;
 	uint32_t port;			/* event channel, or 0 */
 	bool lost;			/* vmo_peer_lost was here */
+	uint32_t withdrawals_seen;	/* of its pool's (giveback.h) */
 };
 
 struct vmo_engine {
@@ -63,6 +64,9 @@ struct vmo_engine {
 	struct vmo_xfer *draining;	/* transfers that their MPI call no longer waits for */
 	struct vmo_xfer *spare;
 	struct vmo_start *start;		/* between prepare and start */
+	uint32_t turns;			/* the rest is giveback.h's; atomic */
+	bool looking;
+	uint64_t looked_ns, sweep_ns, pressed_ns;
 	char why[256];			/* why nothing is on; "" if something is */
 };
 

@@ -60,7 +60,7 @@ static struct gap find(const struct vmo_pool *pool, uint32_t pages)
 	for (uint32_t i = 0; i < pool->runs; i++) {
 		struct run *run = pool->run[number];
 
-		if (run->free > best.pages &&
+		if (run && !run->withdrawn && run->free > best.pages &&
 		    (find_in_run(run, run->hint, pages, &best) || find_in_run(run, 0, pages, &best)))
 			break;
 		number = number + 1 == pool->runs ? 0 : number + 1;
@@ -91,11 +91,12 @@ static struct vmo_block *make_block(struct vmo_pool *pool, const struct gap *gap
 	toggle(gap->run->taken, gap->first, gap->pages);
 	gap->run->free -= gap->pages;
 	gap->run->hint = gap->first + gap->pages;
+	gap->run->quiet = 0;
 	pool->hint_run = gap->run->number;
 	spare->block = (struct vmo_block){
 		.pool = pool,
 		.run = gap->run->number,
-		.generation = VMO_FIRST_GENERATION,
+		.generation = gap->run->generation,
 		.first = gap->first,
 		.pages = gap->pages,
 		.view = gap->run->view + gap->first * VMO_PAGE_BYTES,
@@ -104,7 +105,7 @@ static struct vmo_block *make_block(struct vmo_pool *pool, const struct gap *gap
 	return &spare->block;
 }
 
-/* -EAGAIN: the runs have no gap of `least`; *seen of them were looked at. */
+/* -EAGAIN: the runs have no gap of `least`; *seen tells which ones were looked at. */
 static int take_free(struct vmo_pool *pool, uint32_t pages, uint32_t least, uint32_t *seen, struct vmo_block **out)
 {
 	struct gap gap;
@@ -112,7 +113,7 @@ static int take_free(struct vmo_pool *pool, uint32_t pages, uint32_t least, uint
 
 	pthread_mutex_lock(&pool->lock);
 	gap = find(pool, pages);
-	*seen = pool->runs;
+	*seen = pool->additions;
 	if (gap.pages < least)
 		rc = -EAGAIN;
 	else if (!pool->spares)
@@ -180,7 +181,7 @@ int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, voi
 		vmo_raw_free(address, pages * VMO_PAGE_BYTES);
 		return -errno;
 	}
-	/* run[] entries never change once a block of theirs exists: no lock. */
+	/* run[] entries never change while a block of theirs exists: no lock. */
 	return vmo_xen_view(pool->xen, &pool->run[block->run]->grant, block->first + first, pages, address, true, &view);
 }
 
@@ -244,8 +245,10 @@ struct vmo_pool_usage vmo_pool_usage(struct vmo_pool *pool)
 	struct vmo_pool_usage usage = { 0, 0, 0 };
 
 	pthread_mutex_lock(&pool->lock);
-	usage.runs = pool->runs;
 	for (uint32_t i = 0; i < pool->runs; i++) {
+		if (!pool->run[i])
+			continue;
+		usage.runs++;
 		usage.pages += pool->run[i]->pages;
 		usage.pages_taken += pool->run[i]->pages - pool->run[i]->free;
 	}

@@ -8,15 +8,24 @@
  *   a substituted buffer holds one reference, each transfer that carries its pages another. The
  *   pages are free for others when the last is dropped: never while a peer may still read them.
  *
- * Payload pages are granted read-only. Runs are kept for the life of the process (persistent
- * grants): a peer that mapped a run once reads every later message in it without a system call.
+ * Payload pages are granted read-only. Runs are kept as long as they are used (persistent grants): a
+ * peer that mapped a run once reads every later message in it without a system call.
+ *
+ *   in service --vmo_pool_withdraw--> withdrawn --all mappers have seen it--> given back
+ *       ^                                |
+ *       +----- the pool needs it --------+          (pool_return.c; giveback.h decides when)
+ *
+ * A run is withdrawn only while no block of it exists, and given back only when no peer maps it:
+ * gntalloc would count its pages as free, but they and their references would live on. Whoever lies
+ * about that keeps what it has mapped, and costs this VM those references; it gets no other's pages.
+ * The number of a run that is given back serves again, with the next generation.
  *
  * The catalog tells a peer the grefs of a run it has not seen. It is itself granted, read-only:
  *   directory page   struct vmo_directory: per run its first page number, length and generation,
  *                    and the grefs of the gref pages
  *   gref pages       gref of pool page n at [n / 1024][n % 1024]
  *
- * pool.c has the blocks, pool_grow.c the runs and the catalog; pool_internal.h is theirs alone.
+ * pool.c has the blocks, pool_grow.c the runs and the catalog, pool_return.c how runs go; pool_internal.h is theirs alone.
  *
  * Budget (budget.h): pages granted by all pools of the process, catalogs included, never exceed budget->pages,
  * nor the VM's part.
@@ -41,16 +50,17 @@ struct vmo_directory {
 	uint32_t version;		/* VMO_DIRECTORY_VERSION */
 	uint32_t runs;
 	uint32_t gref_pages;
-	uint32_t reserved[29];
+	uint32_t withdrawals;		/* so many runs were withdrawn so far; mappers look at it now and then */
+	uint32_t reserved[28];
 	vmo_gref gref_page[VMO_DIRECTORY_GREF_PAGES];
 	struct vmo_directory_run {
 		uint32_t first_page;	/* number of its first page in the pool */
 		uint32_t pages;
 		uint32_t generation;	/* changes when the run's number is used for other pages */
-		uint32_t reserved;
+		uint32_t withdrawn;	/* by which withdrawal: unmap it. 0: in service */
 	} run[VMO_DIRECTORY_RUNS];
 };
-#define VMO_DIRECTORY_VERSION 1
+#define VMO_DIRECTORY_VERSION 2
 _Static_assert(sizeof(struct vmo_directory) == VMO_PAGE_BYTES, "the directory is one page");
 
 struct vmo_pool;
@@ -97,6 +107,19 @@ void vmo_block_drop(struct vmo_block *block);
 
 /* Puts `pages` of the block, from page `first` of it, under `address` (page aligned). 0 or -errno. */
 int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, void *address);
+
+/*
+ * Withdraws runs that nobody uses: at_once all of them; else those of which nothing was taken since the last but one
+ * such call. Returns how many. They serve again if the pool needs them before they are given back.
+ */
+uint32_t vmo_pool_withdraw(struct vmo_pool *pool, bool at_once);
+
+/* The newest withdrawal, and how many runs are withdrawn and not yet given back. Cheap. */
+uint32_t vmo_pool_withdrawals(const struct vmo_pool *pool);
+uint32_t vmo_pool_leaving(const struct vmo_pool *pool);
+
+/* All mappers have seen withdrawals up to this one and mapped nothing of them since: gives those back. */
+uint32_t vmo_pool_give_back(struct vmo_pool *pool, uint32_t seen);
 
 /* For tests and reports. */
 struct vmo_pool_usage { uint32_t runs, pages, pages_taken; };

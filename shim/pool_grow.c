@@ -36,7 +36,7 @@ give:
 	return rc;
 }
 
-static void ungrant_pages(struct vmo_pool *pool, const struct vmo_grant *grant, void *view)
+void vmo_pool_ungrant(struct vmo_pool *pool, const struct vmo_grant *grant, void *view)
 {
 	int rc;
 
@@ -74,46 +74,75 @@ static int extend_catalog(struct vmo_pool *pool, uint32_t pages)
 }
 
 /* The entry first, then the count: a peer that sees the count sees the entry. */
-static void publish(struct vmo_pool *pool, struct run *run)
+static void publish(struct vmo_pool *pool, struct run *run, uint32_t first_page)
 {
 	struct vmo_directory_run *entry = &pool->directory->run[run->number];
+	bool is_new = run->number == pool->runs;
 
-	entry->first_page = pool->next_page;
+	run->generation = entry->generation + 1;
+	entry->first_page = first_page;
 	entry->pages = run->pages;
-	entry->generation = VMO_FIRST_GENERATION;
-	__atomic_store_n(&pool->directory->runs, run->number + 1, __ATOMIC_RELEASE);
-	pool->next_page += run->pages;
+	entry->generation = run->generation;
+	entry->withdrawn = 0;
+	if (is_new) {
+		__atomic_store_n(&pool->directory->runs, run->number + 1, __ATOMIC_RELEASE);
+		pool->place_pages[run->number] = run->pages;
+		pool->next_page += run->pages;
+	}
 	pthread_mutex_lock(&pool->lock);
 	pool->run[run->number] = run;
-	pool->runs++;
+	pool->runs += is_new;
+	pool->additions++;
 	pool->hint_run = run->number;
 	pthread_mutex_unlock(&pool->lock);
 }
 
 /* ---- growing, under grow_lock ---- */
 
-static size_t run_bytes(uint32_t pages)
+static uint32_t new_place_pages(const struct vmo_pool *pool)
 {
-	return sizeof(struct run) + (pages + 63) / 64 * sizeof(uint64_t);
+	return pool->runs == VMO_DIRECTORY_RUNS ? 0 : VMO_MAX_POOL_PAGES - pool->next_page;
+}
+
+/* The number of a run that was given back, with place for so many pages; else the next new one. */
+static uint32_t find_number(const struct vmo_pool *pool, uint32_t pages)
+{
+	for (uint32_t i = 0; i < pool->runs; i++)
+		if (!pool->run[i] && pool->place_pages[i] >= pages)
+			return i;
+	return pool->runs;
+}
+
+/* The longest run that the catalog has place for. */
+static uint32_t most_pages(const struct vmo_pool *pool)
+{
+	uint32_t most = new_place_pages(pool);
+
+	for (uint32_t i = 0; i < pool->runs; i++)
+		if (!pool->run[i] && pool->place_pages[i] > most)
+			most = pool->place_pages[i];
+	return min_u32(most, VMO_XEN_MOST_PAGES);
 }
 
 static int add_run(struct vmo_pool *pool, uint32_t pages)
 {
-	struct run *run = vmo_fault(pool_run) ? NULL : vmo_raw_alloc(run_bytes(pages), PROT_READ | PROT_WRITE);
+	uint32_t number = find_number(pool, pages);
+	uint32_t first = number < pool->runs ? pool->directory->run[number].first_page : pool->next_page;
+	struct run *run = vmo_fault(pool_run) ? NULL : vmo_raw_alloc(vmo_run_bytes(pages), PROT_READ | PROT_WRITE);
 	void *view = NULL;
-	int rc = run ? extend_catalog(pool, pool->next_page + pages) : -ENOMEM;
+	int rc = run ? extend_catalog(pool, first + pages) : -ENOMEM;
 
 	/* The grefs go straight to their place in the catalog; no peer looks there before publish. */
 	if (!rc)
-		rc = grant_pages(pool, pages, NULL, &run->grant, pool->gref + pool->next_page, &view);
+		rc = grant_pages(pool, pages, NULL, &run->grant, pool->gref + first, &view);
 	if (rc) {
-		vmo_raw_free(run, run_bytes(pages));
+		vmo_raw_free(run, vmo_run_bytes(pages));
 		return rc;
 	}
 	run->view = view;
-	run->number = pool->runs;
+	run->number = number;
 	run->pages = run->free = pages;
-	publish(pool, run);
+	publish(pool, run, first);
 	vmo_count(runs, 1);
 	vmo_debug("run %u for domain %u: %u pages", run->number, pool->peer, pages);
 	return 0;
@@ -124,7 +153,7 @@ static uint32_t fit(const struct vmo_pool *pool, uint32_t step)
 {
 	uint64_t room = vmo_budget_room(pool->budget);
 
-	step = min_u32(step, min_u32(VMO_XEN_MOST_PAGES, VMO_MAX_POOL_PAGES - pool->next_page));
+	step = min_u32(step, most_pages(pool));
 	return room < step ? (uint32_t)room : step;
 }
 
@@ -144,7 +173,9 @@ static int add_some_run(struct vmo_pool *pool, uint32_t pages, uint32_t least)
 	uint32_t step = pages > pool->run_pages ? pages : pool->run_pages;
 	int rc;
 
-	if (pool->runs == VMO_DIRECTORY_RUNS || least > VMO_MAX_POOL_PAGES - pool->next_page)
+	if (vmo_pool_rescue(pool, least))
+		return 0;
+	if (least > most_pages(pool))
 		return -EMFILE;
 	for (;;) {
 		step = avoid_refused(pool, fit(pool, step), least);
@@ -163,7 +194,7 @@ int vmo_pool_grow(struct vmo_pool *pool, uint32_t pages, uint32_t least, uint32_
 	int rc;
 
 	pthread_mutex_lock(&pool->grow_lock);
-	rc = pool->runs == seen ? add_some_run(pool, pages, least) : 0;
+	rc = pool->additions == seen ? add_some_run(pool, pages, least) : 0;
 	pthread_mutex_unlock(&pool->grow_lock);
 	return rc;
 }
@@ -193,11 +224,13 @@ void vmo_pool_free_grants(struct vmo_pool *pool)
 	for (uint32_t i = 0; i < pool->runs; i++) {
 		struct run *run = pool->run[i];
 
-		ungrant_pages(pool, &run->grant, run->view);
-		vmo_raw_free(run, run_bytes(run->pages));
+		if (!run)
+			continue;
+		vmo_pool_ungrant(pool, &run->grant, run->view);
+		vmo_raw_free(run, vmo_run_bytes(run->pages));
 	}
 	vmo_raw_free(pool->gref, VMO_MAX_POOL_PAGES * sizeof *pool->gref);
 	for (uint32_t i = 0; i < pool->gref_pages; i++)
-		ungrant_pages(pool, &pool->gref_grant[i], NULL);
-	ungrant_pages(pool, &pool->directory_grant, pool->directory);
+		vmo_pool_ungrant(pool, &pool->gref_grant[i], NULL);
+	vmo_pool_ungrant(pool, &pool->directory_grant, pool->directory);
 }

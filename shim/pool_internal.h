@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pool_internal.h: what pool.c (blocks, per message) and pool_grow.c (runs, rare) share; for no one else.
+ * pool_internal.h: what pool.c (blocks, per message), pool_grow.c and pool_return.c (runs, rare) share; for no one
+ * else.
  *
  * Taking and dropping happen per message: one uncontended lock, a few bit operations, no allocation.
  * Growing is rare and slow, so it has a lock of its own, under which the other is free to be taken:
  * whoever only drops never waits for the driver.
  *
- *   grow_lock   runs are added: catalog, next_page, refused; the driver's calls
+ *   grow_lock   runs come and go: catalog, next_page, refused; the driver's calls
  *   lock        bitmaps, hints, spare blocks; runs and run[] are written with both held
  *
  * Memory comes from direct system calls, because free() is hooked and the hook may want a lock that
@@ -23,12 +24,14 @@
 #include <unistd.h>
 
 #define VMO_MAX_POOL_PAGES (VMO_DIRECTORY_GREF_PAGES * (uint32_t)VMO_GREFS_PER_PAGE)
-#define VMO_FIRST_GENERATION 1u		/* runs live as long as the pool, so it does not change yet */
 
 struct run {
 	struct vmo_grant grant;
 	char *view;
 	uint32_t number, pages, free;
+	uint32_t generation;
+	uint32_t withdrawn;		/* by which withdrawal; 0: in service */
+	uint32_t quiet;			/* looked at so often without anything taken in between */
 	uint32_t hint;			/* where pages were dropped last: free, and warm in the cache */
 	uint64_t taken[];		/* a bit per page */
 };
@@ -51,8 +54,9 @@ struct vmo_pool {
 	struct vmo_budget *budget;
 
 	pthread_mutex_t lock;
-	struct run *run[VMO_DIRECTORY_RUNS];
-	uint32_t runs, hint_run;
+	struct run *run[VMO_DIRECTORY_RUNS];	/* NULL: given back */
+	uint32_t runs, hint_run;	/* numbers in use so far */
+	uint32_t additions;		/* how often a run came into service */
 	struct spare *spares;
 	struct slab *slabs;
 
@@ -63,6 +67,8 @@ struct vmo_pool {
 	vmo_gref *gref;			/* [VMO_MAX_POOL_PAGES]: addresses for all gref pages, in a row */
 	struct vmo_grant gref_grant[VMO_DIRECTORY_GREF_PAGES];
 	uint32_t gref_pages, next_page;
+	uint32_t place_pages[VMO_DIRECTORY_RUNS];	/* of the catalog, that a run's number has */
+	uint32_t withdrawals, leaving;	/* atomic to read */
 	uint32_t refused_pages;		/* the driver had no room for so many, at refused_ns */
 	uint64_t refused_ns;
 };
@@ -87,9 +93,20 @@ static inline uint32_t min_u32(uint32_t a, uint32_t b)
 
 /*
  * Adds a run of `least` pages at the least; more, if there is room, up to max(run_pages, pages).
- * seen: how many runs the caller found full. If there are more by now it shall look again: 0.
+ * seen: pool->additions when the caller found all full. If there are more by now it shall look again: 0.
  */
 int vmo_pool_grow(struct vmo_pool *pool, uint32_t pages, uint32_t least, uint32_t seen);
+
+static inline size_t vmo_run_bytes(uint32_t pages)
+{
+	return sizeof(struct run) + (pages + 63) / 64 * sizeof(uint64_t);
+}
+
+/* pool_return.c, under grow_lock: a withdrawn run of `least` pages serves again? */
+bool vmo_pool_rescue(struct vmo_pool *pool, uint32_t least);
+
+/* pool_grow.c: unmaps and ungrants, and gives to the budget. */
+void vmo_pool_ungrant(struct vmo_pool *pool, const struct vmo_grant *grant, void *view);
 
 /* What vmo_pool_new and vmo_pool_free do about the catalog; free takes back all runs as well. */
 int vmo_pool_new_catalog(struct vmo_pool *pool);

@@ -4,6 +4,8 @@
 
 #include "fault.h"
 
+#include "giveback.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -47,6 +49,8 @@ static int take_pages(struct vmo_peer *peer, uint32_t pages, uint32_t least, str
 			break;
 		rc = vmo_pool_take(peer->pool, pages, least, block);
 	}
+	if (vmo_unlikely(vmo_pool_full(rc)))
+		vmo_giveback_press(peer->engine, peer->pool);
 	return rc;
 }
 
@@ -274,6 +278,7 @@ int vmo_rndv_offer_source(struct vmo_peer *peer, const struct vmo_source *source
 		*reason = VMO_R_peer_lost;
 		return -EPIPE;
 	}
+	vmo_giveback_turn(e);
 	vmo_rndv_reap(e);
 	pthread_mutex_lock(&e->lock);
 	uint64_t sequence = 0;

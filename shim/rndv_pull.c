@@ -3,6 +3,7 @@
 #include "rndv_internal.h"
 
 #include "fault.h"
+#include "giveback.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incom
 	struct vmo_rts rts;
 	struct vmo_incoming in;
 
+	vmo_giveback_turn(peer->engine);
 	memcpy(&rts, message, sizeof rts);
 	if (!vmo_rts_sound(&rts) || rts.sender != peer->rank || !rts.slot || rts.slot >= VMO_CHANNEL_SLOTS)
 		return -EPROTO;

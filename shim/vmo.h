@@ -14,7 +14,7 @@
  *   5  mpi_*.c mpi_shim.h              the MPI calls; compiled once per MPI flavour
  *      mpi_coll.h mpi_coll_*.c         collectives, made of the same transfers
  *   4  wire.h channel rndv peer        the protocol: shared pages, one transfer, who is co-resident
- *      progress                        how to wait
+ *      progress giveback               how to wait; unused pages go back
  *   3  pool substitute mapcache        who is granted, what is mapped, and when it ends
  *      regcache                        others who remember pages are told of it
  *      budget                          how much of either, of this process and of the VM

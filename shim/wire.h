@@ -28,7 +28,7 @@
  *
  * Sequences grow by one per channel and are never used twice, so a late store can't be taken for
  * another transfer's. A process decides nothing by a word that its peer may have changed: the sender
- * reads back `done`, `refused` and `sleeping_receiver` alone, the receiver copies a slot before it
+ * reads back `done`, `refused` and `withdrawals_seen` alone, the receiver copies a slot before it
  * checks it. 0 means dead, free or not yet in every field.
  */
 #ifndef VMO_WIRE_H
@@ -37,7 +37,7 @@
 #include "shape.h"
 #include "xen.h"
 
-#define VMO_WIRE_VERSION 2
+#define VMO_WIRE_VERSION 3
 
 #define VMO_MAGIC_BYTES 16
 
@@ -92,6 +92,7 @@ struct vmo_channel_head {
 	uint32_t version;
 	uint32_t sender, receiver;		/* ranks in MPI_COMM_WORLD */
 	_Atomic uint32_t sender_sleeps;		/* 1: wants an event with its FIN */
+	_Alignas(64) _Atomic uint32_t withdrawals_seen;	/* receiver's: it has unmapped what was withdrawn so far */
 };
 _Static_assert(sizeof(struct vmo_channel_head) == 256, "the head is one record");
 
