@@ -3,7 +3,7 @@
  * The budget of granted pages, and of mapped ones: at none, at one page, at one run, at exactly what a message needs
  * and at one page less. Whatever finds no room falls through or is staged, with the right data.
  *   fit BYTES     eight messages each way, out of fresh buffers: staged if there is room
- *   rotate        twelve buffers, three times what has room, and before each of them a hot one, which is to be in
+ *   rotate [N]    N = 20 rounds: twelve buffers, three times what has room, and before each of them a hot one, which is to be in
  *                 place; what is not sent any more leaves its pages to what is; nothing falls through
  *
  * Two ranks of one VM have half of its budget each.
@@ -66,16 +66,16 @@ static void fit(size_t bytes)
 }
 
 /* Phases: one half of the buffers more often than the other, then the other way round. */
-static void rotate(void)
+static void rotate(int rounds)
 {
 	struct t_buf hot = t_new(BUFFER, 0), cold[BUFFERS];
 
 	in = t_new(BUFFER, 0);
 	for (int i = 0; i < BUFFERS; i++)
 		cold[i] = t_new(BUFFER, 0);
-	for (int round = 0; round < ROUNDS; round++)
+	for (int round = 0; round < rounds; round++)
 		for (int i = 0; i < BUFFERS; i++) {
-			int b = round < ROUNDS / 2 ? i : BUFFERS - 1 - i % 3;
+			int b = round < rounds / 2 ? i : BUFFERS - 1 - i % 3;
 
 			exchange(&hot, BUFFER, 1, round * BUFFERS + i);
 			exchange(&cold[b], BUFFER, 2, round * BUFFERS + i);
@@ -95,6 +95,6 @@ int main(int argc, char **argv)
 	if (argc > 2 && !strcmp(argv[1], "fit"))
 		fit((size_t)atol(argv[2]));
 	else
-		rotate();
+		rotate(argc > 2 ? atoi(argv[2]) : ROUNDS);
 	return t_end();
 }

@@ -13,6 +13,7 @@ ROOMY = 16384       # pages of gntalloc's limit: 64 MiB
 # one takes as long for one small message.
 PATIENT = "VMONECOPY_PATIENCE_US=3000000"
 AT_ONCE = "VMONECOPY_ADMISSION=1"
+STAGED = "VMONECOPY_SUBSTITUTE=0"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,32 @@ CASES = (
     Case("three-guests", "./traffic.MPI sizes=1000000,65536 count=8 pattern=fan",
          ("pulled_messages == 32", "onecopy_messages > 0", "staged_messages >= 8"), (PATIENT, AT_ONCE), guests=3),
     Case("three-guests-exchange", "./traffic.MPI sizes=600000 count=6", ("pulled_messages == 24",), (PATIENT,), guests=3,
+         mpis=("mpich",)),
+    # Budgets: none, one page, one run, exactly what is needed, a page less; a whole VM's; more buffers than fit.
+    Case("budget-none", "./budget.MPI fit 1048576", ("onecopy_messages + staged_messages == 0", "granted_pages == 0"), says="ok",
+         limit=1),
+    Case("budget-page", "./budget.MPI fit 1048576", ("fell_through_no_pool == 16", "granted_pages == 2"),
+         ("VMONECOPY_GRANT_BUDGET=4K", STAGED, PATIENT), says="ok"),
+    Case("budget-run", "./budget.MPI fit 1048576", ("staged_messages == 16", "granted_pages == 516"),
+         ("VMONECOPY_GRANT_BUDGET=1032K", STAGED, PATIENT), says="ok"),
+    Case("budget-page-too-few", "./budget.MPI fit 1048576", ("fell_through_no_pool == 16", "granted_pages <= 516"),
+         ("VMONECOPY_GRANT_BUDGET=1028K", STAGED, PATIENT), says="ok", mpis=("mpich",)),
+    Case("budget-limit", "./budget.MPI fit 1048576", ("staged_messages == 16", "granted_pages == 516"), (STAGED, PATIENT),
+         says="ok", limit=344),
+    Case("budget-map-run", "./budget.MPI fit 1048576", ("maps == 2", "map_hits == 14"),
+         ("VMONECOPY_MAP_BUDGET=1M", STAGED, PATIENT), says="ok", mpis=("mpich",)),
+    Case("budget-map-page-too-few", "./budget.MPI fit 1048576", ("maps == 0", "grant_copy_bytes == 16 * 1048576"),
+         ("VMONECOPY_MAP_BUDGET=1020K", STAGED, PATIENT), says="ok", mpis=("mpich",)),
+    Case("budget-of-a-vm", "./budget.MPI fit 1048576", ("granted_pages <= 550",),
+         ("VMONECOPY_GRANT_BUDGET=1032K", "VMONECOPY_VM_GRANT_BUDGET=1100K", STAGED, PATIENT), says="ok", per_guest=2,
+         mpis=("mpich",)),
+    Case("rotation", "./budget.MPI rotate 6",
+         ("evicted_buffers > 0", "onecopy_messages > staged_messages", "fell_through_bytes == 0"),
+         ("VMONECOPY_ADMISSION=2", "VMONECOPY_RUN=800K", "VMONECOPY_GRANT_BUDGET=808K", PATIENT), says="ok", timeout=80),
+    Case("idle-runs", "./idle_runs.MPI peak", ("returned_runs > 0", "fell_through_bytes == 0"),
+         ("VMONECOPY_IDLE_MS=20", STAGED, PATIENT), says="ok", timeout=80),
+    Case("idle-runs-three-guests", "./idle_runs.MPI turn", ("returned_runs > 0", "staged_messages > 8"),
+         ("VMONECOPY_IDLE_MS=0", "VMONECOPY_GRANT_BUDGET=1040K", STAGED, PATIENT), says="ok", timeout=120, guests=3,
          mpis=("mpich",)),
     # Collectives; the programs of tests/mpi, with fewer calls.
     Case("alltoall", "./coll_alltoall.MPI 24", ("pulled_messages > 0", "fell_through_no_pool == 0", "refusals == 0"), (PATIENT, AT_ONCE),
