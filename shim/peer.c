@@ -358,7 +358,9 @@ static void explain(struct vmo_start *s)
 	else if (other_options)
 		snprintf(e->why, sizeof e->why, "ranks differ in VMONECOPY_XEN or in the version of libvmonecopy; set them alike on all");
 	else if (other_vm && e->xen && lacks_grants(e))
-		snprintf(e->why, sizeof e->why, "too few grants: gntalloc's limit is %zu pages for this whole VM", vmo_xen_grant_limit(e->xen));
+		snprintf(e->why, sizeof e->why, "too few grants: gntalloc's limit is %zu pages for this whole VM%s",
+		         vmo_xen_grant_limit(e->xen), e->budget.pages && !vmo_ledger_free_pages(e->budget.ledger)
+		         ? "; other jobs have all of the library's part" : "");
 	else if (other_vm)
 		snprintf(e->why, sizeof e->why, "no other VM of this job is on this host");
 	else
