@@ -46,7 +46,7 @@ RANDOM   := $(MPIS:%=$B/tests/%/random)
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths
+.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -142,8 +142,7 @@ $B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $(UNIT_HOOK)
 
 # Debian packages: to build and measure, and what only tests need.
 PACKAGES      := gcc make python3 mpich libmpich-dev openmpi-bin libopenmpi-dev libxen-dev uthash-dev iproute2 util-linux
-TEST_PACKAGES := gfortran spin valgrind gdb strace libjemalloc2 libtcmalloc-minimal4 netpipe-openmpi netpipe-mpich2 hpcc \
-                 scalapack-mpi-test python3-mpi4py python3-numpy gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+TEST_PACKAGES := gfortran spin valgrind gdb strace libjemalloc2 libtcmalloc-minimal4 netpipe-openmpi netpipe-mpich2 hpcc scalapack-mpi-test python3-mpi4py python3-numpy gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user $(FUZZ_PACKAGES) FUZZ_PACKAGES := clang libclang-rt-14-dev \
 
 # $(call install,packages): installs what is missing as root, else names the command.
 define install
@@ -255,6 +254,53 @@ faults: setup                   ## every place that can fail, failing: random pr
 	@$(MAKE) --no-print-directory faults-build $(RANDOM) $(foreach m,$(MPIS),$(FAULT_TESTS:%=$B/tests/$m/%))
 	@tests/faults/run.py --build $B --json $B/faults.json $(FAULT_OPTIONS)
 
+# Fuzzers of the same floors (tests/fuzz/fuzz.h), by clang's libFuzzer, over a stand-in for Xen.
+FUZZ          := pull race send shape peer config
+FUZZ_CC       ?= clang
+FUZZ_SECONDS  ?= 600
+FUZZ_SAN      := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_FLAGS     = -std=gnu11 -O1 -g -fno-omit-frame-pointer -MMD -MP $(WARN) -Ishim -Itests/fuzz -Itools/xenemu -D_GNU_SOURCE \
+                 -fsanitize=fuzzer-no-link $(FUZZ_SAN)
+# Each load is told to tests/fuzz/loads.c.
+FUZZ_LOADS    := -fsanitize-coverage=trace-loads
+FUZZ_CORE     := $(patsubst %,$B/fuzz/obj/%.o,$(filter-out xen xen_open progress,$(CORE)) settings)
+FUZZ_WORLD    := $(patsubst %,$B/fuzz/obj/fuzz_%.o,xen world words loads)
+# Built with the tests where there is a clang that can.
+FUZZ_TEST     := $(if $(wildcard $(shell $(FUZZ_CC) -print-runtime-dir 2>/dev/null)/libclang_rt.fuzzer*),$(FUZZ:%=$B/fuzz/%))
+test-programs: $(FUZZ_TEST)
+
+$B/fuzz/obj/%.o: shim/%.c
+	@mkdir -p $(@D)
+	$(say) FUZZCC $<
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) $(FUZZ_LOADS) -c -o $@ $<
+$B/fuzz/obj/settings.o: tools/xenemu/settings.c
+	@mkdir -p $(@D)
+	$(say) FUZZCC $<
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -c -o $@ $<
+$B/fuzz/obj/fuzz_%.o: tests/fuzz/%.c
+	@mkdir -p $(@D)
+	$(say) FUZZCC $<
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) -c -o $@ $<
+.SECONDARY: $(FUZZ:%=$B/fuzz/obj/fuzz_%.o)
+$B/fuzz/%: $B/fuzz/obj/fuzz_%.o $(FUZZ_CORE) $(FUZZ_WORLD)
+	$(say) FUZZ $@
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $@ $^ -lpthread
+$B/fuzz/seeds: $B/fuzz/obj/fuzz_seeds.o $(FUZZ_CORE) $(filter-out %words.o,$(FUZZ_WORLD))
+	$(say) LINK $@
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -o $@ $^ -lpthread
+
+fuzz: setup                     ## FUZZ_SECONDS=600 of each fuzzer, from tests/fuzz/corpus; what it finds is in build/fuzz/found
+	@$(call install,$(FUZZ_PACKAGES))
+	@$(MAKE) --no-print-directory $(FUZZ:%=$B/fuzz/%)
+	@tests/fuzz/run.sh --build $B --seconds $(FUZZ_SECONDS) $(FUZZ)
+fuzz-seeds: $B/fuzz/seeds       ## writes the first corpus anew, from what the real sender does
+	@$B/fuzz/seeds tests/fuzz/corpus
+# OUT: fuzzer FUZZER with WEAK, a changed copy of a file of shim/, in that file's place (tests/script/fuzz_plants.sh).
+fuzz-planted: $(FUZZ_CORE) $(FUZZ_WORLD) $(FUZZ:%=$B/fuzz/obj/fuzz_%.o)
+	@$(FUZZ_CC) $(FUZZ_FLAGS) $(FUZZ_LOADS) -c -o $(OUT).o $(WEAK)
+	@$(FUZZ_CC) -fsanitize=fuzzer $(FUZZ_SAN) -o $(OUT) $(OUT).o $B/fuzz/obj/fuzz_$(FUZZER).o $(FUZZ_WORLD) \
+		$(filter-out %/$(basename $(notdir $(WEAK))).o,$(FUZZ_CORE)) -lpthread
+
 compdb:                         ## compile_commands.json for editors
 	@$(MAKE) --no-print-directory clean-objects >/dev/null && bear -- $(MAKE) --no-print-directory all
 
@@ -263,7 +309,9 @@ clean-objects:
 clean:                          ## remove what was built (images of the Xen lab stay)
 	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/faults $B/*.so
 
+	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/fuzz $B/*.so
+
 help:                           ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
--include $(wildcard $B/obj/*/*.d $B/tests/unit/*.d)
+-include $(wildcard $B/obj/*/*.d $B/tests/unit/*.d $B/fuzz/obj/*.d)

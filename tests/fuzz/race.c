@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * As pull.c, but the peer is a thread that goes on storing while the receiver works: each word in turn gets another
+ * value and its old one again. Real races, which no order of loads foresees; so not every run is like the last.
+ */
+#include "world.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+struct input {
+	uint8_t fixes, way, options, budget_pages;
+	uint16_t capacity, zero;
+	struct later flip[4];
+	struct image image;
+};
+
+#define ROUNDS 40		/* for each time that the two wait for each other */
+
+/* What the thread stores. `turn` odd: now. */
+static struct {
+	_Atomic(uint64_t *) word;
+	_Atomic uint64_t one, other;
+} flip[4];
+static _Atomic unsigned turn, answered;
+
+static void flip_all(void)
+{
+	for (int i = 0; i < 4; i++) {
+		uint64_t *word = flip[i].word;
+		if (!word)
+			continue;
+		__atomic_store_n(word, flip[i].other, __ATOMIC_RELAXED);
+		__atomic_store_n(word, flip[i].one, __ATOMIC_RELAXED);
+	}
+}
+
+static void *scribbler(void *argument)
+{
+	for (;;) {
+		unsigned now = turn;
+
+		if (now & 1)
+			flip_all();
+		else if (answered == now)
+			sched_yield();
+		answered = now;
+	}
+	return argument;
+}
+
+static void turn_to(unsigned next)
+{
+	turn = next;
+	while (answered != next)
+		sched_yield();
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	pthread_t thread;
+
+	world_begin();
+	FUZZ_CHECK(!pthread_create(&thread, NULL, scribbler, NULL));
+	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t most, unsigned seed)
+{
+	return most < sizeof(struct input) ? bytes : fuzz_mutate_words(data, bytes, sizeof(struct input), seed);
+}
+
+static void choose(const struct later *from)
+{
+	for (int i = 0; i < 4; i++) {
+		uint64_t *word = world_word(from[i].at % sizeof(struct image) & ~(size_t)7);
+
+		flip[i].word = word;
+		flip[i].one = word ? *word : 0;
+		flip[i].other = from[i].value;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+	static struct input in;
+
+	fuzz_take(&in, sizeof in, data, bytes);
+	world_fix(&in.image, ~(unsigned)in.fixes);
+	world_renew(!(in.options & 1), in.budget_pages);
+	world_write(&in.image);
+	choose(in.flip);
+	turn_to(turn + 1);
+	for (int i = 0; i < ROUNDS; i++) {
+		world_later(NULL, 0);
+		world_receive(&in.image.rts, in.way + (unsigned)i, in.capacity);
+		if (i % 4 == 3)
+			world_renew(!(in.options & 1), in.budget_pages);
+	}
+	turn_to(turn + 1);
+	return 0;
+}
