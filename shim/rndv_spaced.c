@@ -23,6 +23,13 @@ struct held {
 	const char *at;
 };
 
+/* Memory is taken for what the run holds, not for what the extent says. */
+static int check_run(struct vmo_incoming *in, const struct vmo_extent *extent)
+{
+	return vmo_mapcache_copy(in->peer->engine->cache, &in->peer->remote, extent->run, extent->generation,
+	                         (uint64_t)extent->offset + extent->bytes, 0, NULL);
+}
+
 static int hold(struct vmo_incoming *in, const struct vmo_extent *extent, struct held *held)
 {
 	int rc = vmo_rndv_map(in, extent, &held->mapping, &held->at);
@@ -33,8 +40,11 @@ static int hold(struct vmo_incoming *in, const struct vmo_extent *extent, struct
 	held->mapping = NULL;
 	if (rc == -EPROTO || !in->peer->engine->config.grant_copy)
 		return rc;
-	held->copy.memory = vmo_fault(spaced_copy) ? NULL : malloc(extent->bytes + 1);
-	char *to = vmo_room_at(&held->copy, in->peer->pool, extent->bytes + 1);
+	rc = check_run(in, extent);
+	if (rc)
+		return rc;
+	held->copy.memory = vmo_fault(spaced_copy) ? NULL : malloc((size_t)extent->bytes + 1);
+	char *to = vmo_room_at(&held->copy, in->peer->pool, (uint64_t)extent->bytes + 1);
 	rc = to ? vmo_rndv_grant_copy(in, extent, to, extent->bytes) : -ENOMEM;
 	held->at = to;
 	if (rc)
