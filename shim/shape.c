@@ -151,6 +151,15 @@ static void step(struct vmo_walk *walk, const struct vmo_strip *strip, uint64_t 
 		next_strip(walk);
 }
 
+/* The stride of a single block is nobody's: a peer's may be any number (vmo_shape_bounds). */
+static uint64_t repeated(struct vmo_strip *out, uint64_t repeat)
+{
+	out->repeat = repeat;
+	if (repeat == 1)
+		out->stride = 0;
+	return repeat;
+}
+
 bool vmo_walk_next(struct vmo_walk *walk, uint64_t most, struct vmo_strip *out)
 {
 	if (walk->element >= walk->shape.count)
@@ -164,7 +173,7 @@ bool vmo_walk_next(struct vmo_walk *walk, uint64_t most, struct vmo_strip *out)
 	if (walk->within || strip->bytes > most) {	/* a part of one block */
 		out->at += (int64_t)walk->within;
 		out->bytes = strip->bytes - walk->within < most ? strip->bytes - walk->within : most;
-		out->repeat = 1;
+		repeated(out, 1);
 		walk->within += out->bytes;
 		if (walk->within == strip->bytes) {
 			walk->within = 0;
@@ -173,8 +182,7 @@ bool vmo_walk_next(struct vmo_walk *walk, uint64_t most, struct vmo_strip *out)
 		return true;
 	}
 	out->bytes = strip->bytes;
-	out->repeat = left < most / strip->bytes ? left : most / strip->bytes;
-	step(walk, strip, out->repeat);
+	step(walk, strip, repeated(out, left < most / strip->bytes ? left : most / strip->bytes));
 	return true;
 }
 
