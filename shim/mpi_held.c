@@ -46,7 +46,7 @@ static MPI_Count held_bytes(const struct vmo_held *held)
 
 	if (held->early != MPI_MESSAGE_NULL)
 		return held->early_bytes;
-	return held->peer ? (MPI_Count)rts->bytes : VMO_RTS_BYTES;
+	return held->peer && rts->bytes <= VMO_MESSAGE_MOST ? (MPI_Count)rts->bytes : VMO_RTS_BYTES;
 }
 
 /* Fills a status of the user's, which may hold anything. */

@@ -55,7 +55,7 @@ int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incom
 	in.sum = *(volatile uint64_t *)&slot->sum;
 	in.summed = in.so_far = 0;
 	memcpy(in.extent, slot->extent, sizeof in.extent);
-	if (in.bytes != rts.bytes || !extents_sound(&in))
+	if (in.bytes != rts.bytes || in.bytes > VMO_MESSAGE_MOST || !extents_sound(&in))
 		return -EPROTO;
 	*out = in;
 	return 0;

@@ -46,13 +46,14 @@ struct vmo_rts {
 	uint32_t version;
 	uint32_t slot;
 	uint64_t sequence;
-	uint64_t bytes;			/* of the user's message */
+	uint64_t bytes;			/* of the user's message: VMO_MESSAGE_MOST at most */
 	uint32_t sender;		/* rank in MPI_COMM_WORLD */
 	uint32_t check;			/* of all the above; against programming errors, not attackers */
 	uint8_t zero[16];
 };
 
 #define VMO_RTS_BYTES 64
+#define VMO_MESSAGE_MOST ((uint64_t)INT32_MAX)	/* a count of MPI's, should it have to be refused */
 _Static_assert(sizeof(struct vmo_rts) == VMO_RTS_BYTES, "the RTS has one fixed size");
 
 #define VMO_CHANNEL_PAGES 8

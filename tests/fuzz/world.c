@@ -265,6 +265,7 @@ bool world_receive(const struct vmo_rts *rts, unsigned way, uint32_t capacity)
 
 	if (vmo_rndv_accept(&world.from, rts, &in))
 		return false;
+	FUZZ_CHECK(in.bytes <= VMO_MESSAGE_MOST);	/* the MPI floor counts them in int */
 	uint64_t want = in.bytes < capacity ? in.bytes : capacity;
 	switch (way % WORLD_WAYS) {
 	case 0: got = pull_plain(&in, want, capacity); break;
