@@ -226,12 +226,15 @@ test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so faults-build $(DEATH_PROGR
 unit: all $(UNIT)               ## unit tests alone
 	@tests/run.py --build $B --kinds unit
 
-# The floors that know no MPI, under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The floors that know no MPI, under AddressSanitizer and UndefinedBehaviorSanitizer; all of them in the second run, with
+# libasan preloaded into a program that knows nothing of it (free is libasan's then, so nothing is substituted).
 ASAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-asan: setup                     ## unit tests under AddressSanitizer and UBSan
+asan: setup                     ## unit tests, and MPI jobs with a hostile rank, under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory B=$B/asan SAN="$(ASAN)" asan-run
-asan-run: $B/libxenemu.so $(UNIT)
+asan-run: $(LIBS) $(UNIT)
 	@tests/run.py --build $B --kinds unit
+	@SCRIBBLE_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) SCRIBBLE_SECONDS=4 ASAN_OPTIONS=detect_leaks=0 \
+		tests/run.py --build $B --kinds script --only '/scribbler$$' -v
 
 # The same floors under ThreadSanitizer, which needs its own free(): the tests of threads, without the memory hooks.
 TSAN := -fsanitize=thread -O1 -fno-omit-frame-pointer -Wno-tsan
