@@ -39,7 +39,7 @@ static unsigned round_now, moment;
 
 static void meanwhile(void)
 {
-	unsigned now = moment++;
+	unsigned now = ++moment;
 
 	for (int i = 0; i < STORES; i++) {
 		struct other *o = &other[in.store[i].rank % RANKS];

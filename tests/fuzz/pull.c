@@ -24,7 +24,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t most, unsigned seed)
 {
-	return most < sizeof(struct input) ? bytes : fuzz_mutate_words(data, bytes, sizeof(struct input), seed);
+	if (most < sizeof(struct input))
+		return bytes;
+	bytes = fuzz_mutate_words(data, bytes, sizeof(struct input), seed);
+	if (seed % 3 == 0)	/* what changes, and when, is small beside the image */
+		fuzz_mutate_words(data, bytes, offsetof(struct input, image), seed + 1);
+	return bytes;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)

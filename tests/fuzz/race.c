@@ -24,6 +24,13 @@ static struct {
 } flip[4];
 static _Atomic unsigned turn, answered;
 
+/* Both values are there equally long. */
+static void a_moment(void)
+{
+	for (volatile int i = 0; i < 20; i++)
+		;
+}
+
 static void flip_all(void)
 {
 	for (int i = 0; i < 4; i++) {
@@ -31,7 +38,9 @@ static void flip_all(void)
 		if (!word)
 			continue;
 		__atomic_store_n(word, flip[i].other, __ATOMIC_RELAXED);
+		a_moment();
 		__atomic_store_n(word, flip[i].one, __ATOMIC_RELAXED);
+		a_moment();
 	}
 }
 
@@ -67,13 +76,18 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t most, unsigned seed)
 {
-	return most < sizeof(struct input) ? bytes : fuzz_mutate_words(data, bytes, sizeof(struct input), seed);
+	if (most < sizeof(struct input))
+		return bytes;
+	bytes = fuzz_mutate_words(data, bytes, sizeof(struct input), seed);
+	if (seed % 3 == 0)	/* what changes, and when, is small beside the image */
+		fuzz_mutate_words(data, bytes, offsetof(struct input, image), seed + 1);
+	return bytes;
 }
 
 static void choose(const struct later *from)
 {
 	for (int i = 0; i < 4; i++) {
-		uint64_t *word = world_word(from[i].at % sizeof(struct image) & ~(size_t)7);
+		uint64_t *word = from[i].when ? world_word(from[i].at % sizeof(struct image) & ~(size_t)7) : NULL;
 
 		flip[i].word = word;
 		flip[i].one = word ? *word : 0;

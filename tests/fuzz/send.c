@@ -118,6 +118,8 @@ static void store(struct fuzz_in *in, unsigned k)
 		atomic_store(&out->slot[live[k]->slot].done, live[k]->sequence);
 	else if (how % 4 == 1 && live[k])
 		atomic_store(&out->slot[live[k]->slot].refused, live[k]->sequence);
+	else if (how % 8 == 2 && live[k])
+		((uint64_t *)&out->slot[live[k]->slot])[fuzz_u8(in) % (sizeof(struct vmo_slot) / 8)] = fuzz_u64(in);
 	else if (how % 4 == 2)
 		((uint64_t *)out)[fuzz_u64(in) % (sizeof *out / 8)] = fuzz_u64(in);
 	else

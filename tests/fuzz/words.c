@@ -29,13 +29,13 @@ static uint64_t changed(uint64_t old, uint64_t other, uint64_t *state)
 
 static void change_word(uint8_t *data, size_t size, uint64_t *state)
 {
-	size_t width = next(state) % 2 ? 8 : 4, words = size / width;
+	size_t width = (size_t)1 << next(state) % 4, words = size / width;
 	uint8_t *at = data + next(state) % words * width;
 	uint64_t old = 0, other = 0;
 
 	memcpy(&old, at, width);
 	memcpy(&other, data + next(state) % words * width, width);
-	old = changed(old, other, state);
+	old = width < 4 && next(state) % 2 ? next(state) : changed(old, other, state);
 	memcpy(at, &old, width);
 }
 

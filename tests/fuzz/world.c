@@ -67,11 +67,11 @@ uint64_t *world_word(size_t at)
 
 static void meanwhile(void)
 {
-	unsigned now = moment++;
+	unsigned now = ++moment;
 
 	for (unsigned i = 0; i < to_come_count; i++) {
 		uint64_t *word = world_word(to_come[i].at % sizeof(struct image) & ~(size_t)7);
-		if (to_come[i].when == now && word)
+		if (to_come[i].when % WORLD_MOMENTS == now && word)
 			__atomic_store_n(word, to_come[i].value, __ATOMIC_RELAXED);
 	}
 }

@@ -8,7 +8,7 @@
  * The image is what a hostile sender writes there. It is written over the real sender's, whose pool and channel made
  * these pages, so seeds.c can read an image back from real traffic. Strips lie at the start of run 2, again and again.
  *
- * `later` are the peer's stores while the receiver works: the k-th time that the receiver's code reads shared memory
+ * `later` are the peer's stores while the receiver works: the when-th time that the receiver's code reads shared memory
  * (clang's trace-loads tells of every load), or maps, copies or waits.
  *
  * Not handled: what the receiver writes where it may, in its own channel and in the slot's second line.
@@ -36,9 +36,10 @@ struct image {
 	struct vmo_strip strip[WORLD_STRIPS];
 };
 
+#define WORLD_MOMENTS 64
 struct later {
 	uint16_t at;	/* byte of the image, rounded down to eight */
-	uint16_t when;
+	uint16_t when;	/* modulo WORLD_MOMENTS; 0: never */
 	uint32_t zero;
 	uint64_t value;
 };
