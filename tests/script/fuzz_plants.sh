@@ -16,7 +16,7 @@ tab=$(printf '\t')
 hunt() {
 	for seed in 1 2 3; do
 		mkdir -p "$work/new.$seed"
-		timeout -k 2 25 "$work/$1" -seed=$seed -runs=20000 -max_len=4096 -timeout=20 -artifact_prefix="$work/" \
+		timeout -k 2 40 "$work/$1" -seed=$seed -runs=20000 -max_len=4096 -timeout=20 -artifact_prefix="$work/" \
 			"$work/new.$seed" "tests/fuzz/corpus/$1" >"$work/log" 2>&1
 		grep -q -e 'ERROR: ' -e 'runtime error' -e 'not true' "$work/log" && return 0
 	done
