@@ -131,8 +131,11 @@ def judge(done, size, limit):
     lines = {}
     for line in done.stdout.splitlines():
         if line.startswith('{"vmobench"'):
-            measured = json.loads(line)
-            lines[measured["test"]] = measured
+            try:
+                measured = json.loads(line)
+                lines[measured["test"]] = measured
+            except (ValueError, KeyError, TypeError, RecursionError):  # cut short, or mixed with another rank's words
+                lines["unreadable"] = {}
     if lines.get("checked", {}).get("errors"):
         said = [line for line in done.stderr.splitlines() if line.startswith("vmobench:")]
         raise WrongResult(f"wrong payload, {lines['checked']['errors']} errors at {size} bytes: {' '.join(said)}")

@@ -38,14 +38,16 @@ class Results:
 
 
 def _load(path):
-    """The last record of each name. The last line may have been cut short."""
+    """The last record of each name. A line may have been cut short, or be no record at all: then its test runs again."""
     known = {}
     if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
                     record = json.loads(line)
-                    known[record.pop("name")] = record
-                except (ValueError, KeyError):
+                except (ValueError, RecursionError):
                     continue
+                if isinstance(record, dict) and isinstance(record.get("name"), str) \
+                        and isinstance(record.get("verdict"), str):
+                    known[record.pop("name")] = record
     return known
