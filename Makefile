@@ -142,7 +142,10 @@ $B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $(UNIT_HOOK)
 
 # Debian packages: to build and measure, and what only tests need.
 PACKAGES      := gcc make python3 mpich libmpich-dev openmpi-bin libopenmpi-dev libxen-dev uthash-dev iproute2 util-linux
-TEST_PACKAGES := gfortran spin valgrind gdb strace libjemalloc2 libtcmalloc-minimal4 netpipe-openmpi netpipe-mpich2 hpcc scalapack-mpi-test python3-mpi4py python3-numpy gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user $(FUZZ_PACKAGES) FUZZ_PACKAGES := clang libclang-rt-14-dev \
+FUZZ_PACKAGES := clang libclang-rt-14-dev
+TEST_PACKAGES := gfortran spin valgrind gdb strace libjemalloc2 libtcmalloc-minimal4 netpipe-openmpi netpipe-mpich2 hpcc \
+                 scalapack-mpi-test python3-mpi4py python3-numpy gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
+                 $(FUZZ_PACKAGES)
 
 # $(call install,packages): installs what is missing as root, else names the command.
 define install
