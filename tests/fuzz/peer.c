@@ -197,7 +197,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	begin_other(2);
 	uint32_t granted = fake_granted, mapped = fake_mapped;
 	fake_meanwhile = meanwhile;
-	int rc = vmo_engine_start(&engine, &config, SELF, RANKS, "fake", NULL, exchange, NULL);
+	int rc = vmo_engine_prepare(&engine, &config, SELF, RANKS);
+	if (!rc)
+		rc = vmo_engine_start(&engine, "fake", NULL, exchange, NULL);
 	if (!rc) {
 		check_peers(&engine);
 		use_peers(&engine);

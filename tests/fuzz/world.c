@@ -308,7 +308,7 @@ static void join(struct vmo_peer *peer, const struct vmo_peer *other)
 
 static void begin_pool(void)
 {
-	static struct vmo_budget budget = { 256, 0 };
+	static struct vmo_budget budget = { .pages = 256 };
 	struct vmo_peer *to = &world.to;
 
 	FUZZ_CHECK(!vmo_pool_new(&to->pool, world.sender.xen, to->domid, RUN_BYTES, &budget));

@@ -96,6 +96,12 @@ size_t vmo_xen_grant_limit(const struct vmo_xen *xen)
 	return FAKE_PAGES;
 }
 
+/* One process is all that there is of this VM: nothing to share, so nobody counts with it. */
+int vmo_xen_common_file(const struct vmo_xen *xen)
+{
+	return -ENODEV;
+}
+
 static bool gap(uint32_t first, uint32_t pages)
 {
 	for (uint32_t i = first; i < first + pages; i++)
