@@ -294,8 +294,10 @@ static void begin_engine(struct vmo_engine *e, uint32_t rank, struct vmo_peer *p
 	memset(e->magic, 0x5a, sizeof e->magic);
 	e->rank = rank;
 	e->ranks = 2;
+	e->looking = true;	/* runs are not given back here: there is no table of peers */
 	pthread_mutex_init(&e->lock, NULL);
 	FUZZ_CHECK(!vmo_xen_open(&e->xen, NULL, rank + 1, NULL, 0));
+	FUZZ_CHECK(!vmo_mapcache_new(&e->cache, e->xen, 64));
 	*peer = (struct vmo_peer){ .engine = e, .rank = 1 - rank, .domid = 2 - rank, .on = true };
 	FUZZ_CHECK(!vmo_channel_open(&peer->out, e->xen, peer->domid, rank, peer->rank));
 }
