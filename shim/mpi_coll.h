@@ -189,6 +189,19 @@ static inline bool vmo_coll_null(const void *buf, MPI_Count bytes, MPI_Datatype 
 	return vmo_unlikely(!buf) && bytes > 0 && vmo_type_contiguous(type);
 }
 
+/*
+ * Two buffers that may not be the same one (MPI 3.1, 5.1 to 5.10). MPICH says so on the rank that errs, before anything
+ * is sent: it shall. Open MPI does not look, and here such a call is as good as one in place.
+ */
+static inline bool vmo_coll_alias(const void *a, const void *b, MPI_Count bytes)
+{
+#ifdef MPICH_NUMVERSION
+	return vmo_unlikely(a == b) && bytes > 0 && a != MPI_IN_PLACE && a != MPI_BOTTOM;
+#else
+	return false;
+#endif
+}
+
 /* Arrays of counts or displacements: int, or of the large-count calls. */
 struct vmo_coll_array {
 	const int *narrow;
@@ -244,6 +257,16 @@ static inline struct vmo_coll_side vmo_coll_wide(const void *buf, const MPI_Coun
 {
 	return (struct vmo_coll_side){ .buf = buf, .type = type, .types = types, .arrays = true,
 	                               .counts.wide = counts, .displs.wide = displs };
+}
+
+/* Is this rank's own piece of the side the other buffer itself? */
+static inline bool vmo_coll_alias_own(struct vmo_coll_side side, int rank, const void *buf, MPI_Count bytes,
+                                      MPI_Datatype type)
+{
+	if (side.type != type || side.types)
+		return false;
+	side.extent = vmo_coll_extent(type);
+	return vmo_coll_alias(vmo_coll_piece(&side, rank).at, buf, bytes);
 }
 
 /* mpi_coll_op.c */

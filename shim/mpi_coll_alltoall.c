@@ -40,7 +40,8 @@ static int even(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendtype,
 		return -1;
 	}
 	MPI_Count sent = vmo_coll_bytes(sendcount, sendtype);
-	if (sent < 0 || vmo_coll_null(sendbuf, sent, sendtype) || vmo_coll_null(recvbuf, bytes, recvtype))
+	if (sent < 0 || vmo_coll_null(sendbuf, sent, sendtype) || vmo_coll_null(recvbuf, bytes, recvtype) ||
+	    (sendtype == recvtype && vmo_coll_alias(sendbuf, recvbuf, bytes)))
 		return -1;
 	int rc;
 	struct vmo_coll *coll = vmo_coll_for(comm, bytes, shim.coll.alltoall, sent, true, &rc);
@@ -81,7 +82,8 @@ static struct vmo_coll *may_alltoallv(const struct vmo_coll_side *send, const st
 		return NULL;
 	}
 	struct vmo_coll_sizes out = vmo_coll_sizes(send, map->size, rank);
-	if (out.wrong || in.wrong)
+	if (out.wrong || in.wrong || (send->counts.narrow == recv->counts.narrow && send->counts.wide == recv->counts.wide &&
+	                              vmo_coll_alias(send->buf, recv->buf, out.sum)))
 		return NULL;
 	return vmo_coll_for_v(comm, map, VMO_COLL_ALLTOALLV, out.largest > in.largest ? out.largest : in.largest, out.sum);
 }

@@ -83,7 +83,8 @@ static int even(rooted_fn *fn, struct rooted g, MPI_Comm comm)
 	MPI_Count bytes = here ? vmo_coll_bytes(g.side.count, g.side.type) : vmo_coll_bytes(g.count, g.type);
 	if (bytes < shim.coll.gather || !(map = vmo_coll_map(comm, &rc)) || (!map->inter && g.root >= map->size))
 		return rc;
-	if (here ? vmo_coll_null(g.side.buf, bytes, g.side.type) : vmo_coll_null(g.buf, bytes, g.type))
+	if (here ? vmo_coll_null(g.side.buf, bytes, g.side.type) || vmo_coll_alias_own(g.side, g.root, g.buf, bytes, g.type)
+	         : vmo_coll_null(g.buf, bytes, g.type))
 		return -1;
 	bool sends = here == (fn == scatter);
 	struct vmo_coll *coll = vmo_coll_for(comm, bytes, shim.coll.gather, sends ? bytes : 0, here, &rc);
@@ -103,6 +104,7 @@ static int uneven(rooted_fn *fn, struct rooted g, MPI_Comm comm)
 	bool here = vmo_coll_rank(comm, map) == g.root;
 	if (here) {
 		sizes = vmo_coll_sizes(&g.side, map->size, g.root);
+		sizes.wrong |= !sizes.wrong && vmo_coll_alias_own(g.side, g.root, g.buf, sizes.sum, g.type);
 	} else {
 		sizes.largest = sizes.sum = vmo_coll_bytes(g.count, g.type);
 		sizes.wrong = sizes.sum < 0 || vmo_coll_null(g.buf, sizes.sum, g.type);
@@ -215,6 +217,9 @@ static int may_allgather(const void *sendbuf, MPI_Count sendcount, MPI_Datatype 
 	MPI_Count sent = sendbuf == MPI_IN_PLACE ? largest : vmo_coll_bytes(sendcount, sendtype);
 	if (sent < 0 || (sendbuf != MPI_IN_PLACE && vmo_coll_null(sendbuf, sent, sendtype)))
 		return -1;
+	if (!(map = vmo_coll_map(comm, &rc)) ||
+	    (!map->inter && vmo_coll_alias_own(recv, vmo_coll_rank(comm, map), sendbuf, sent, sendtype)))
+		return rc;
 	struct vmo_coll *coll = vmo_coll_for(comm, largest, shim.coll.gather, sent, true, &rc);
 	return coll ? allgather(coll, comm, sendbuf, sendcount, sendtype, &recv) : rc;
 }

@@ -213,8 +213,9 @@ static struct vmo_coll *may_reduce(MPI_Comm comm, const void *input, MPI_Count c
 static int allreduce(const void *sendbuf, void *recvbuf, MPI_Count count, MPI_Datatype type, MPI_Op op, MPI_Comm comm)
 {
 	const void *input = sendbuf == MPI_IN_PLACE ? recvbuf : sendbuf;
-	int rc;
-	struct vmo_coll *coll = may_reduce(comm, input, count, true, type, op, &rc);
+	int rc = -1;
+	struct vmo_coll *coll = vmo_coll_alias(sendbuf, recvbuf, count) ? NULL
+	                      : may_reduce(comm, input, count, true, type, op, &rc);
 
 	if (!coll)
 		return rc;
@@ -247,6 +248,7 @@ static int reduce(const void *sendbuf, void *recvbuf, MPI_Count count, MPI_Datat
 
 	if (!shim.coll.usable || root < 0 || comm == MPI_COMM_NULL || !(map = vmo_comm_known(comm)) ||
 	    (!map->unknown && !map->inter && root >= map->size) ||
+	    (vmo_coll_alias(sendbuf, recvbuf, count) && vmo_coll_rank(comm, map) == root) ||
 	    !(coll = may_reduce(comm, input, count, true, type, op, &rc)))
 		return rc;
 	struct reduction r = describe(sendbuf, recvbuf, type, op);
@@ -280,8 +282,11 @@ static int reduce_scatter(struct reduction *r, MPI_Comm comm, void *recvbuf)
 		return vmo_raise(comm, MPI_ERR_NO_MEM);
 	reduce_segments(r, acc);
 	vmo_coll_end(coll);
-	if (r->in_place && count)
+	if (r->in_place && count) {
 		vmo_coll_self(coll, acc, count, r->type, recvbuf, count, r->type);
+		if (coll->rank && r->block)	/* MPICH leaves it here too, and programs were seen to look here */
+			vmo_coll_self(coll, acc, count, r->type, segment(r, recvbuf, coll->rank), count, r->type);
+	}
 	return vmo_raise(comm, coll->error);
 }
 
@@ -303,7 +308,8 @@ static int reduce_scatter_v(const void *sendbuf, void *recvbuf, struct vmo_coll_
 		largest = count > largest ? count : largest;
 	}
 	const void *input = sendbuf == MPI_IN_PLACE ? recvbuf : sendbuf;
-	struct vmo_coll *coll = may_reduce(comm, input, largest, false, type, op, &rc);
+	struct vmo_coll *coll = vmo_coll_alias(sendbuf, recvbuf, largest) ? NULL
+	                      : may_reduce(comm, input, largest, false, type, op, &rc);
 	if (!coll)
 		return rc;
 	struct reduction r = describe(sendbuf, recvbuf, type, op);
@@ -317,8 +323,9 @@ static int reduce_scatter_block(const void *sendbuf, void *recvbuf, MPI_Count co
                                 MPI_Comm comm)
 {
 	const void *input = sendbuf == MPI_IN_PLACE ? recvbuf : sendbuf;
-	int rc;
-	struct vmo_coll *coll = may_reduce(comm, input, count, false, type, op, &rc);
+	int rc = -1;
+	struct vmo_coll *coll = vmo_coll_alias(sendbuf, recvbuf, count) ? NULL
+	                      : may_reduce(comm, input, count, false, type, op, &rc);
 
 	if (!coll)
 		return rc;
