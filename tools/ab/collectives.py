@@ -20,6 +20,7 @@ KERNELS = ("transpose", "bucketsort")
 RANKS = (2, 4)
 SIZES = "1K,64K,1M"
 MODES = ("tcp", "onecopy")
+HOOK_SIZES = (1024, 8192)
 SAME_VM = re.compile(r"fell_through\.same_vm \d+ messages (\d+) bytes")
 
 
@@ -93,16 +94,32 @@ def counters_of(stderr):
 class Runner(measure.Runner):
     """The same for more ranks and other programs."""
 
-    def one(self, mode, mpi, ranks, test, size):
-        """One job, twice at most: (line, counters)."""
+    def job(self, mode, mpi, ranks, what_to_run):
+        """Command and environment of one job."""
         rank_environment = self.rank_environment(mode)
         rank_environment["LD_PRELOAD"] = preloads(self.options, mpi, mode, ranks)
         if mode.shim:
             rank_environment["XENEMU_DOMAINS"] = "2"
         if not rank_environment["LD_PRELOAD"]:
             del rank_environment["LD_PRELOAD"]
-        command = mpi.command(mode, self.path, rank_environment, program(self.options, mpi, test, size), ranks)
+        command = mpi.command(mode, self.path, rank_environment, what_to_run, ranks)
         environment = {**self.base_environment(), **mpi.environment(mode, self.path, ranks)}
+        return command, environment
+
+    def hook_cost(self, mode, mpi, ranks, sizes):
+        """What the library adds to small collectives: the program's lines (vmocoll --hook-cost)."""
+        path = program(self.options, mpi, COLLECTIVES[0], sizes[0])[0]
+        command, environment = self.job(mode, mpi, ranks, [path, "--hook-cost", "--tests", ",".join(COLLECTIVES), "--sizes",
+                                                           ",".join(map(str, sizes)), "--ms", "1000", "--batches", "50"])
+        done = jobs.run(command, environment, 300, lambda out, err: out.count('"errors"') == len(COLLECTIVES) * len(sizes))
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"vmobench"')]
+        if len(lines) != len(COLLECTIVES) * len(sizes) or any(line["errors"] for line in lines):
+            self.retries.append(f"{mpi.name}, {ranks} ranks, cost below the threshold: exit status {done.status}")
+        return lines
+
+    def one(self, mode, mpi, ranks, test, size):
+        """One job, twice at most: (line, counters)."""
+        command, environment = self.job(mode, mpi, ranks, program(self.options, mpi, test, size))
         what = f"{mpi.name}, {mode.name}, {ranks} ranks, {test}, {size} bytes"
         for last in (False, True):
             done = jobs.run(command, environment, self.options.limit,
@@ -192,6 +209,21 @@ def table_lines(rows, mpis):
                         *report.align(table)]
 
 
+def hook_table(runner, mpis, mode, sizes):
+    """Lines of the table of what small collectives cost more, and its rows for the JSON."""
+    table = [["below the threshold", "size", "microseconds", "hooked : bare", "bare : bare"]]
+    rows = []
+    for mpi in mpis:
+        for ranks in RANKS:
+            for line in runner.hook_cost(mode, mpi, ranks, sizes):
+                rows.append({"mpi": mpi.name, "ranks": ranks, **{name: line[name] for name in
+                                                                 ("test", "bytes", "latency_us", "hooked", "bare")}})
+                table.append([f"{mpi.name} {ranks} {line['test']}", report.size_text(line["bytes"]),
+                              f"{line['latency_us']['median']:.1f}", f"{line['hooked']:.3f}", f"{line['bare']:.3f}"])
+    note = "by MPI_X and by PMPI_X in turn in one process with the library; bare : bare is what the machine alone makes of it"
+    return ["", *report.align(table), note], rows
+
+
 def conditions(options, path, mpis):
     """Above the table."""
     common = machine.conditions(mpis, path, options)
@@ -213,8 +245,9 @@ def compare(options, path, mpis, chosen, threshold):
     print("\n".join(["vmonecopy ab --collectives", *report.head_lines(head, chosen, path.notes)]), flush=True)
     runner = Runner(options, path)
     rows = list(rows_of(run_all(runner, mpis, chosen), options, mpis, threshold))
+    hook_lines, hook_rows = hook_table(runner, mpis, chosen[-1], HOOK_SIZES) if not options.tests else ([], [])
     notes = [f"took {time.monotonic() - start:.0f} s, load {machine.load():.2f} at the end", *runner.incidents()]
-    print("\n".join([*table_lines(rows, mpis), *notes]), flush=True)
+    print("\n".join([*table_lines(rows, mpis), *hook_lines, *notes]), flush=True)
     empty = [f"{row['mpi']} {row['ranks']} ranks {row['test']} {report.size_text(row['bytes'])}"
              for row in rows if not row["carried"]]
     if empty:
@@ -222,7 +255,7 @@ def compare(options, path, mpis, chosen, threshold):
     if options.json:
         partial = f"{options.json}.{os.getpid()}.part"
         with open(partial, "w", encoding="utf-8") as file:
-            json.dump({"schema": 1, "emulated": path.emulated, "collectives": rows, "conditions": head,
-                       "notes": list(path.notes) + notes, "threshold_bytes": threshold}, file, indent=1)
+            json.dump({"schema": 1, "emulated": path.emulated, "collectives": rows, "below_threshold": hook_rows,
+                       "conditions": head, "notes": list(path.notes) + notes, "threshold_bytes": threshold}, file, indent=1)
             file.write("\n")
         os.replace(partial, options.json)

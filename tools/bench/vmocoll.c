@@ -13,6 +13,12 @@
  * of (serial, size, owner, target, offset). A batch begins with wholly new content; each call carries new words at head,
  * tail and up to 64 page-strided places, all checked after it; after each batch all that was received is compared whole.
  * Reductions add such words up, modulo 2^64.
+ *
+ *   vmocoll --hook-cost --sizes ...
+ *
+ * What a tool between the program and MPI adds to calls that it leaves to MPI: in one process batches by MPI_X and by
+ * PMPI_X in turn (P M M P), so that nothing but the tool differs. Printed: the median of the batches' ratios M : P, and
+ * that of P : P, which shows what the machine alone makes of it.
  */
 #include <mpi.h>
 #include <sched.h>
@@ -35,6 +41,9 @@ static struct {
 } opt = {.batches = 10, .ms = 100, .tests = "alltoall,allgather,bcast,allreduce"};
 
 static char *out, *in, *expected;
+static bool beneath;		/* the next calls go to MPI itself */
+
+#define VIA(call) (beneath ? PMPI_##call : MPI_##call)
 static uint64_t serial;
 
 /* What a test moves: pieces out, one for each target or one for all, and pieces in, one for each owner. */
@@ -52,42 +61,42 @@ struct test {
 
 static void alltoall(size_t bytes)
 {
-	MPI_Alltoall(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, MPI_COMM_WORLD);
+	VIA(Alltoall)(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, MPI_COMM_WORLD);
 }
 
 static void allgather(size_t bytes)
 {
-	MPI_Allgather(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, MPI_COMM_WORLD);
+	VIA(Allgather)(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, MPI_COMM_WORLD);
 }
 
 static void gather(size_t bytes)
 {
-	MPI_Gather(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD);
+	VIA(Gather)(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD);
 }
 
 static void scatter(size_t bytes)
 {
-	MPI_Scatter(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD);
+	VIA(Scatter)(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD);
 }
 
 static void bcast(size_t bytes)
 {
-	MPI_Bcast(in, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD);
+	VIA(Bcast)(in, (int)bytes, MPI_BYTE, 0, MPI_COMM_WORLD);
 }
 
 static void reduce(size_t bytes)
 {
-	MPI_Reduce(out, in, (int)(bytes / 8), MPI_UINT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
+	VIA(Reduce)(out, in, (int)(bytes / 8), MPI_UINT64_T, MPI_SUM, 0, MPI_COMM_WORLD);
 }
 
 static void allreduce(size_t bytes)
 {
-	MPI_Allreduce(out, in, (int)(bytes / 8), MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+	VIA(Allreduce)(out, in, (int)(bytes / 8), MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
 }
 
 static void reduce_scatter(size_t bytes)
 {
-	MPI_Reduce_scatter_block(out, in, (int)(bytes / 8 / (size_t)world.size), MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
+	VIA(Reduce_scatter_block)(out, in, (int)(bytes / 8 / (size_t)world.size), MPI_UINT64_T, MPI_SUM, MPI_COMM_WORLD);
 }
 
 /* Sizes that differ by pair, around the given one: 3/4, 1 and 5/4 of it. */
@@ -105,7 +114,7 @@ static void alltoallv(size_t bytes)
 		rcounts[r] = (int)uneven(bytes, r, world.rank);
 		displs[r] = (int)(2 * bytes) * r;
 	}
-	MPI_Alltoallv(out, scounts, displs, MPI_BYTE, in, rcounts, displs, MPI_BYTE, MPI_COMM_WORLD);
+	VIA(Alltoallv)(out, scounts, displs, MPI_BYTE, in, rcounts, displs, MPI_BYTE, MPI_COMM_WORLD);
 }
 
 static const struct test tests[] = {
@@ -316,6 +325,40 @@ static void measure(const struct test *test, size_t bytes)
 	fflush(stdout);
 }
 
+static double batch_by(const struct test *test, size_t bytes, long steps, bool to_mpi_itself)
+{
+	beneath = to_mpi_itself;
+	double us = batch(test, bytes, steps);
+	beneath = false;
+	return us;
+}
+
+static void measure_hook(const struct test *test, size_t bytes)
+{
+	double hooked[MAX_BATCHES], bare[MAX_BATCHES], us[MAX_BATCHES];
+	double each = batch(test, bytes, 20), again = batch(test, bytes, 20);
+	long steps = ranks_agree((long)((double)opt.ms * 1000 / 4 / opt.batches / (again < each ? again : each)));
+
+	steps = steps < 10 ? 10 : steps > 2000 ? 2000 : steps;
+	for (int i = 0; i < opt.batches; i++) {
+		double p1 = batch_by(test, bytes, steps, true), m1 = batch_by(test, bytes, steps, false);
+		double m2 = batch_by(test, bytes, steps, false), p2 = batch_by(test, bytes, steps, true);
+		us[i] = (p1 + p2) / 2;
+		hooked[i] = (m1 + m2) / (p1 + p2);
+		bare[i] = i % 2 ? p1 / p2 : p2 / p1;
+	}
+	sort_doubles(us, opt.batches);
+	sort_doubles(hooked, opt.batches);
+	sort_doubles(bare, opt.batches);
+	long errors = ranks_add(world.errors);
+	if (world.rank == 0)
+		printf("{\"vmobench\":1,\"test\":\"%s\",\"ranks\":%d,\"bytes\":%zu,\"steps\":%ld,\"batches\":%d,\"latency_us\":"
+		       "{\"median\":%.3f,\"min\":%.3f},\"hooked\":%.4f,\"bare\":%.4f,\"errors\":%ld}\n", test->name, world.size,
+		       bytes, steps, opt.batches, median_of(us, opt.batches), us[0], median_of(hooked, opt.batches),
+		       median_of(bare, opt.batches), errors);
+	fflush(stdout);
+}
+
 static char *allocate(size_t bytes)
 {
 	char *p = malloc(bytes);
@@ -329,7 +372,10 @@ static char *allocate(size_t bytes)
 int main(int argc, char **argv)
 {
 	size_t largest = 0;
+	bool hook_cost = argc > 1 && !strcmp(argv[1], "--hook-cost");
 
+	if (hook_cost)
+		argc--, argv++;
 	ranks_parse(argc, argv, opt.sizes, MAX_SIZES, &opt.n_sizes, &opt.tests, &opt.ms, &opt.batches);
 	ranks_begin(&argc, &argv);
 	for (int i = 0; i < opt.n_sizes; i++)
@@ -339,7 +385,7 @@ int main(int argc, char **argv)
 	expected = allocate(2 * largest);
 	for (int i = 0; i < TESTS; i++)
 		for (int k = 0; k < opt.n_sizes && ranks_wanted(opt.tests, tests[i].name); k++)
-			measure(&tests[i], opt.sizes[k]);
+			(hook_cost ? measure_hook : measure)(&tests[i], opt.sizes[k]);
 	long errors = ranks_add(world.errors);
 	MPI_Finalize();
 	return errors ? EXIT_WRONG : 0;
