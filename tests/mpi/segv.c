@@ -7,7 +7,7 @@
  *   barrier   it write-protects a sent buffer, as a garbage collector does: each page's first store faults once, the
  *             handler mends by mprotect, and what is sent next is what was stored
  *   closed    a buffer that may not be read, or received into, opens page by page under the library's own copy
- *   jump      a send from where nothing is mapped faults inside that buffer, the handler jumps out, and messages go on
+ *   jump      a send from where nothing may be read faults inside that buffer, the handler jumps out, and messages go on
  */
 #include "t.h"
 
@@ -151,7 +151,7 @@ static void jump(void)
 	static volatile int jumped;
 	char *gone = new_pages();
 
-	CHECK(!munmap(gone, BYTES));
+	CHECK(!mprotect(gone, BYTES, PROT_NONE));
 	if (t_rank == 0) {
 		hole = gone;
 		if (!sigsetjmp(out_of_send, 1))
@@ -161,6 +161,7 @@ static void jump(void)
 		hole = NULL;
 		CHECK_EQ(jumped, 1);
 	}
+	CHECK(!munmap(gone, BYTES));
 	for (int i = 0; i < 20; i++) {
 		t_fill(out.at, BYTES, 0, 6, i);
 		if (t_rank == 0)
