@@ -142,7 +142,7 @@ static int head(const uint8_t *page)
 	uint32_t word[4];
 
 	memcpy(word, page, sizeof word);
-	if (word[1] != 2 || word[2] > 1 || word[3] != 1 - word[2] || (word[0] & 0xff) > 1)
+	if (word[1] != 3 /* VMO_WIRE_VERSION */ || word[2] > 1 || word[3] != 1 - word[2] || (word[0] & 0xff) > 1)
 		return 0;
 	return word[2] == (uint32_t)rank ? 1 : 2;
 }
