@@ -27,8 +27,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "wire.h"
+
 #define PAGE 4096
-#define CHANNEL_PAGES 8
 #define REGIONS 1024
 #define CANARY 0xa7
 
@@ -137,22 +138,21 @@ static void add(uint8_t *at, size_t bytes)
 }
 
 /* 0: no channel's head; 1: my own channel's, 2: another's. */
-static int head(const uint8_t *page)
+static int whose_channel(const uint8_t *page)
 {
-	uint32_t word[4];
+	const struct vmo_channel_head *head = (const void *)page;
 
-	memcpy(word, page, sizeof word);
-	if (word[1] != 3 /* VMO_WIRE_VERSION */ || word[2] > 1 || word[3] != 1 - word[2] || (word[0] & 0xff) > 1)
+	if (head->version != VMO_WIRE_VERSION || head->sender > 1 || head->receiver != 1 - head->sender || head->alive > 1)
 		return 0;
-	return word[2] == (uint32_t)rank ? 1 : 2;
+	return head->sender == (uint32_t)rank ? 1 : 2;
 }
 
 static void look_at(uint8_t *from, uint8_t *to)
 {
-	for (uint8_t *page = from; page + CHANNEL_PAGES * PAGE <= to; page += PAGE) {
-		int whose = head(page);
+	for (uint8_t *page = from; page + VMO_CHANNEL_PAGES * PAGE <= to; page += PAGE) {
+		int whose = whose_channel(page);
 		if ((whose == 1 && where != 'i') || (whose == 2 && where != 'o'))
-			add(page, CHANNEL_PAGES * PAGE);
+			add(page, VMO_CHANNEL_PAGES * PAGE);
 	}
 	if (where == 'a')	/* catalog, payload, whatever is shared writable */
 		add(from, (size_t)(to - from));

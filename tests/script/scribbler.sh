@@ -20,7 +20,7 @@ jobs=0
 for mpi in mpich openmpi; do
 	command -v mpicc.$mpi >/dev/null || { missing="$missing mpicc.$mpi"; continue; }
 	need_mpi $mpi
-	mpicc.$mpi -O1 -Wall -Werror -o "$work/program" "$here/scribbler.c" || fail "scribbler.c does not compile"
+	mpicc.$mpi -O1 -Wall -Werror -I"$here/../../shim" -o "$work/program" "$here/scribbler.c" || fail "scribbler.c does not compile"
 	for where in Canary Guard; do
 		scribble $where 2 1000000
 		case $verdict in BAD*) ;; *) fail "$mpi: a write to the $where is not noticed: $verdict; $(last_words)" ;; esac
