@@ -5,13 +5,6 @@
  */
 #include "world.h"
 
-struct input {
-	uint8_t fixes, way, options, budget_pages;
-	uint16_t capacity, zero;
-	struct later later[4];
-	struct image image;
-};
-
 #define NO_GRANT_COPY 1
 #define TWICE 2			/* the same once more, over a mapping that is there */
 #define WITHOUT_FIXES 4
@@ -24,17 +17,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t most, unsigned seed)
 {
-	if (most < sizeof(struct input))
-		return bytes;
-	bytes = fuzz_mutate_words(data, bytes, sizeof(struct input), seed);
-	if (seed % 3 == 0)	/* what changes, and when, is small beside the image */
-		fuzz_mutate_words(data, bytes, offsetof(struct input, image), seed + 1);
-	return bytes;
+	return world_mutate(data, bytes, most, seed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	static struct input in;
+	static struct world_input in;
 
 	fuzz_take(&in, sizeof in, data, bytes);
 	if (!(in.options & WITHOUT_FIXES))

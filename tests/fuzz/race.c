@@ -8,13 +8,6 @@
 #include <pthread.h>
 #include <sched.h>
 
-struct input {
-	uint8_t fixes, way, options, budget_pages;
-	uint16_t capacity, zero;
-	struct later flip[4];
-	struct image image;
-};
-
 #define ROUNDS 40		/* for each time that the two wait for each other */
 
 /* What the thread stores. `turn` odd: now. */
@@ -93,12 +86,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t most, unsigned seed)
 {
-	if (most < sizeof(struct input))
-		return bytes;
-	bytes = fuzz_mutate_words(data, bytes, sizeof(struct input), seed);
-	if (seed % 3 == 0)	/* what changes, and when, is small beside the image */
-		fuzz_mutate_words(data, bytes, offsetof(struct input, image), seed + 1);
-	return bytes;
+	return world_mutate(data, bytes, most, seed);
 }
 
 static void choose(const struct later *from)
@@ -114,13 +102,13 @@ static void choose(const struct later *from)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-	static struct input in;
+	static struct world_input in;
 
 	fuzz_take(&in, sizeof in, data, bytes);
 	world_fix(&in.image, ~(unsigned)in.fixes);
 	world_renew(!(in.options & 1), in.budget_pages);
 	world_write(&in.image);
-	choose(in.flip);
+	choose(in.later);
 	turn_to(turn + 1);
 	for (int i = 0; i < ROUNDS; i++) {
 		world_later(NULL, 0);

@@ -12,13 +12,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-struct input {		/* pull.c, race.c */
-	uint8_t fixes, way, options, budget_pages;
-	uint16_t capacity, zero;
-	struct later later[4];
-	struct image image;
-};
-
 static const char *folder;
 static char *memory;
 
@@ -45,7 +38,7 @@ static void save(const char *fuzzer, const char *name, const void *data, size_t 
 }
 
 /* Strips lie where the pool had room; the fuzzers write theirs at the start of run 2. */
-static void move_strips(struct vmo_xfer *xfer, struct input *in)
+static void move_strips(struct vmo_xfer *xfer, struct world_input *in)
 {
 	struct vmo_slot *slot = &in->image.slot;
 	uint32_t last = slot->extents - 1;
@@ -61,7 +54,7 @@ static void move_strips(struct vmo_xfer *xfer, struct input *in)
 
 static void record(const char *name, const struct vmo_source *source)
 {
-	struct input in = { .fixes = 0, .budget_pages = 64 };
+	struct world_input in = { .fixes = 0, .budget_pages = 64 };
 	struct vmo_xfer *xfer;
 	struct vmo_rts rts;
 	enum vmo_reason reason;

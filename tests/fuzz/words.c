@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A mutator for inputs that are one struct: fields keep their places. */
-#include "fuzz.h"
+#include "world.h"
 
 static uint64_t next(uint64_t *state)
 {
@@ -54,4 +54,14 @@ size_t fuzz_mutate_words(uint8_t *data, size_t bytes, size_t size, unsigned seed
 	at = next(&state) % (size / 8) * 8;	/* libFuzzer's own ways, in place: it knows what was compared */
 	LLVMFuzzerMutate(data + at, 8, 8);
 	return size;
+}
+
+size_t world_mutate(uint8_t *data, size_t bytes, size_t most, unsigned seed)
+{
+	if (most < sizeof(struct world_input))
+		return bytes;
+	bytes = fuzz_mutate_words(data, bytes, sizeof(struct world_input), seed);
+	if (seed % 3 == 0)	/* what changes, and when, is small beside the image */
+		fuzz_mutate_words(data, bytes, offsetof(struct world_input, image), seed + 1);
+	return bytes;
 }

@@ -178,6 +178,8 @@ void world_fix(struct image *image, unsigned fixes)
 		image->rts.sender = 0;
 		vmo_rts_seal(&image->rts);
 	}
+	if (fixes & WORLD_FIX_CATALOG)
+		image->catalog.version = VMO_DIRECTORY_VERSION;
 }
 
 /* ---- receiving ---- */

@@ -59,6 +59,7 @@ void world_begin(void);
 #define WORLD_FIX_OFFER 2	/* slot, sequence and bytes of the RTS are the slot's */
 #define WORLD_FIX_SUM 4		/* the extents add up */
 #define WORLD_FIX_STRIPS 8	/* the last extent holds the strips, which make the message */
+#define WORLD_FIX_CATALOG 16	/* its version: what was kept outlives a change of it */
 void world_fix(struct image *image, unsigned fixes);
 
 void world_write(const struct image *image);
@@ -73,6 +74,17 @@ void world_later(const struct later *later, unsigned count);
 /* One message that this RTS speaks of, received in one of the ways of the MPI floor. True: all of it came. */
 #define WORLD_WAYS 5
 bool world_receive(const struct vmo_rts *rts, unsigned way, uint32_t capacity_bytes);
+
+/* What pull.c and race.c take. */
+struct world_input {
+	uint8_t fixes, way, options, budget_pages;
+	uint16_t capacity, zero;
+	struct later later[4];
+	struct image image;
+};
+
+/* LLVMFuzzerCustomMutator of both (words.c). */
+size_t world_mutate(uint8_t *data, size_t bytes, size_t most, unsigned seed);
 
 /* A new mapping cache for the receiver, and the end of the old one. */
 void world_renew(bool grant_copy, uint64_t budget_pages);
