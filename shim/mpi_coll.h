@@ -189,17 +189,19 @@ static inline bool vmo_coll_null(const void *buf, MPI_Count bytes, MPI_Datatype 
 	return vmo_unlikely(!buf) && bytes > 0 && vmo_type_contiguous(type);
 }
 
+#ifdef MPICH_NUMVERSION
+#define VMO_COLL_ALIASES_REFUSED true
+#else
+#define VMO_COLL_ALIASES_REFUSED false
+#endif
+
 /*
  * Two buffers that may not be the same one (MPI 3.1, 5.1 to 5.10). MPICH says so on the rank that errs, before anything
  * is sent: it shall. Open MPI does not look, and here such a call is as good as one in place.
  */
 static inline bool vmo_coll_alias(const void *a, const void *b, MPI_Count bytes)
 {
-#ifdef MPICH_NUMVERSION
-	return vmo_unlikely(a == b) && bytes > 0 && a != MPI_IN_PLACE && a != MPI_BOTTOM;
-#else
-	return false;
-#endif
+	return VMO_COLL_ALIASES_REFUSED && vmo_unlikely(a == b) && bytes > 0 && a != MPI_IN_PLACE && a != MPI_BOTTOM;
 }
 
 /* Arrays of counts or displacements: int, or of the large-count calls. */
@@ -263,7 +265,7 @@ static inline struct vmo_coll_side vmo_coll_wide(const void *buf, const MPI_Coun
 static inline bool vmo_coll_alias_own(struct vmo_coll_side side, int rank, const void *buf, MPI_Count bytes,
                                       MPI_Datatype type)
 {
-	if (side.type != type || side.types)
+	if (!VMO_COLL_ALIASES_REFUSED || side.type != type || side.types)
 		return false;
 	side.extent = vmo_coll_extent(type);
 	return vmo_coll_alias(vmo_coll_piece(&side, rank).at, buf, bytes);
