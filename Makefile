@@ -43,13 +43,15 @@ UNIT  := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c)
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 RANDOM   := $(MPIS:%=$B/tests/%/random)
+DOCTOR_CORE := $(patsubst %,$B/obj/core/%.o,config log now xen xen_open $(if $(FAULTS),fault))
+DOCTOR   := $B/doctor/probe $B/doctor/owners $(foreach m,$(MPIS),$B/tests/$m/doctor_ranks $B/tests/$m/doctor_sends)
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
 .PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
-all: $(LIBS)                    ## build the libraries
+all: $(LIBS) $(DOCTOR)          ## build the libraries, and what `vmonecopy doctor` runs
 
 $B/libvmonecopy.so: $(FRONT_OBJ) shim/libvmonecopy.map
 	$(say) LINK $@
@@ -76,6 +78,10 @@ $B/tests/$(1)/%: tools/bench/%.c $(wildcard tools/bench/*.h)
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -o $$@ $$<
+$B/tests/$(1)/doctor_%: tools/doctor/doctor_%.c
+	@mkdir -p $$(@D)
+	$$(say) MPICC $$@
+	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -o $$@ $$<
 $B/tests/$(1)/random: $(wildcard tests/random/*.[ch])
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
@@ -132,6 +138,16 @@ $B/obj/xenemu/%.o: tools/xenemu/%.c
 
 # AddressSanitizer calls free() before it is set up: the hooks themselves are not instrumented.
 $B/obj/core/memhook.o: SAN :=
+
+# What `vmonecopy doctor` runs: with the floors of Xen and the options; and with nothing of the library (tools/doctor).
+$B/doctor/probe: tools/doctor/probe.c $(DOCTOR_CORE)
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(FLAGS) -o $@ $< $(DOCTOR_CORE) -lpthread -ldl
+$B/doctor/owners: tools/doctor/owners.c
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -fPIE -pie -MMD -MP -o $@ $< -ldl
 
 # Unit tests need no MPI; they get the MPI-free floors and the memory hooks.
 UNIT_HOOK ?= $B/obj/core/memhook.o $B/obj/core/threadhook.o
@@ -313,11 +329,11 @@ compdb:                         ## compile_commands.json for editors
 clean-objects:
 	@rm -rf $B/obj
 clean:                          ## remove what was built (images of the Xen lab stay)
-	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/faults $B/*.so
+	rm -rf $B/obj $B/doctor $B/tests $B/asan $B/tsan $B/faults $B/*.so
 
 	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/fuzz $B/*.so
 
 help:                           ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
--include $(wildcard $B/obj/*/*.d $B/tests/unit/*.d $B/fuzz/obj/*.d)
+-include $(wildcard $B/obj/*/*.d $B/doctor/*.d $B/tests/unit/*.d $B/fuzz/obj/*.d)
