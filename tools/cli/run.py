@@ -168,7 +168,7 @@ def become(path, command):
         os.execv(path, command)
     except OSError as error:
         import errno
-        if error.errno != errno.ENOEXEC:
+        if error.errno != errno.ENOEXEC or elf.read(path):
             say(f"{command[0]}: {error.strerror}")
             return 126
     # A script without a first line that names its interpreter is the shell's, as for execvp(3).
