@@ -62,7 +62,7 @@ def device(checks, name):
         owned = ownership(path)
     except OSError:
         load = f"modprobe {module}; echo {module} >> /etc/modules-load.d/vmonecopy.conf" if name != "xenbus" \
-            else "mount /proc/xen, or set VMONECOPY_DOMID"
+            else "set VMONECOPY_DOMID to this VM's number (xl list in dom0)"
         checks.add(check, needed, f"no {path}", "" if needed == PASS else f"{load}; in a container: pass the device in")
         return
     if os.access(path, os.R_OK | os.W_OK, effective_ids=True):
@@ -78,18 +78,23 @@ def limit_pages(emulated):
     return int(text) if text and text.isdigit() else None
 
 
+def taken_pages(pages, options):
+    """What the library grants of them at most, in all processes of the VM (shim/peer_start: three quarters)."""
+    asked = options["VMONECOPY_VM_GRANT_BUDGET"]
+    return min(asked // 4096 if asked else pages * 3 // 4, pages)
+
+
 def limit(checks, pages, emulated, options):
     """How much may be granted, and how much the library takes of it."""
     if pages is None:
         checks.add("xen.limit", WARN, f"gntalloc's limit is not known: no {LIMIT}", "modprobe xen-gntalloc")
         return
-    asked = options["VMONECOPY_VM_GRANT_BUDGET"]
-    taken = asked // 4096 if asked else pages * 3 // 4
-    what = f"{pages} pages: {mib(pages)} for this VM, of which all its ranks together take {mib(min(taken, pages))} at most"
+    what = (f"{pages} pages: {mib(pages)} for this VM, of which all its ranks together take "
+            f"{mib(taken_pages(pages, options))} at most")
     more = "export XENEMU_LIMIT=32768" if emulated else (
         "echo 'options xen-gntalloc limit=16384' > /etc/modprobe.d/xen-gntalloc.conf; "
         f"for now: echo 16384 > {LIMIT}")
-    if asked > pages * 4096:
+    if options["VMONECOPY_VM_GRANT_BUDGET"] > pages * 4096:
         checks.add("xen.limit", WARN, f"{what}; VMONECOPY_VM_GRANT_BUDGET asks for more", more)
     elif pages <= DEFAULT_LIMIT:
         checks.add("xen.limit", WARN, f"{what}; what is sent beyond falls through", more)
@@ -97,28 +102,33 @@ def limit(checks, pages, emulated, options):
         checks.add("xen.limit", PASS, what)
 
 
-def grant_frames(checks, pages, emulated):
-    """Does the hypervisor's table hold what gntalloc may grant?"""
-    name = "xen.grant_frames"
+def table(emulated):
+    """The grant table: -> (grants or None if not known, in words)."""
     if emulated:
         text = os.environ.get("XENEMU_GRANT_TABLE", "32246")
-        grants, held = (int(text) if text.isdigit() else 0), f"XENEMU_GRANT_TABLE={text}"
-    else:
-        found = pairs(outcome([where.helper("probe"), "frames"], seconds=20)[1])
-        if "most_frames" not in found:
-            checks.add(name, SKIP, f"not known ({found.get('error', 'no answer')}); as root it is. The usual 64 frames hold "
-                       "about 32200 grants, 126 MiB, with those of disk and network")
-            return
-        frames = int(found["most_frames"])
-        grants, held = frames * GRANTS_PER_FRAME, f"{frames} frames, {found['frames']} in use"
+        return int(text) if text.isdigit() else 0, f"XENEMU_GRANT_TABLE={text}"
+    found = pairs(outcome([where.helper("probe"), "frames"], seconds=20)[1])
+    if "most_frames" not in found:
+        return None, found.get("error", "no answer")
+    frames = int(found["most_frames"])
+    return frames * GRANTS_PER_FRAME, f"{frames} frames, {found['frames']} in use"
+
+
+def grant_frames(checks, pages, emulated, options):
+    """Does the hypervisor's table hold what the library may grant?"""
+    grants, held = table(emulated)
+    if grants is None:
+        checks.add("xen.grant_frames", SKIP, f"not known ({held}); root can ask. The usual 64 frames hold about 32200 grants, "
+                   "126 MiB, with those of disk and network")
+        return
     what = f"{held}: {grants} grants, {mib(grants)} at most, with those of the VM's disk and network"
-    if pages is not None and pages + ROOM > grants and (pages > DEFAULT_LIMIT):
-        checks.add(name, WARN, f"{what}; gntalloc's limit of {pages} pages leaves too little: a table that was full once "
-                   "fails until gntalloc is loaded again",
-                   f"set gntalloc's limit to {max(grants - ROOM, 0)} at most, or max_grant_frames in xl.cfg to "
-                   f"{-(-(pages + ROOM) // GRANTS_PER_FRAME)}")
+    taken = taken_pages(pages or 0, options)
+    if taken + ROOM > grants:
+        checks.add("xen.grant_frames", WARN, f"{what}; the library may take {taken}: too many. A table that was full once "
+                   "fails until gntalloc is loaded again", f"max_grant_frames = {-(-(taken + ROOM) // GRANTS_PER_FRAME)} in "
+                   f"xl.cfg, or gntalloc's limit (xen.limit) at {max(grants - ROOM, 0)} at most")
     else:
-        checks.add(name, PASS, what)
+        checks.add("xen.grant_frames", PASS, what)
 
 
 def round_trip(checks, emulated):
@@ -141,8 +151,11 @@ def round_trip(checks, emulated):
         checks.add("xen.round_trip", WARN, f"mapping failed after {mapped / MIB:.4g} MiB ({told}); grant copy works, and "
                    "messages go by it", "max_maptrack_frames = 1024 in xl.cfg")
     else:
-        checks.add("xen.round_trip", FAIL, f"{told}, after {mapped / MIB:.4g} MiB",
-                   "another job may hold what gntalloc's limit allows: end it, or raise the limit (xen.limit)")
+        domid = os.environ.get("VMONECOPY_DOMID")
+        fix = "another job may hold what gntalloc's limit allows: end it, or raise the limit (xen.limit)"
+        if domid and not told.startswith("granting"):
+            fix = f"is this VM domain {domid}, as VMONECOPY_DOMID says? Unset it, or set what xl list says in dom0"
+        checks.add("xen.round_trip", FAIL, f"{told}, after {mapped / MIB:.4g} MiB", fix)
 
 
 def check(checks, emulated, options):
@@ -159,7 +172,7 @@ def check(checks, emulated, options):
             device(checks, name)
     pages = limit_pages(emulated)
     limit(checks, pages, emulated, options)
-    grant_frames(checks, pages, emulated)
+    grant_frames(checks, pages, emulated, options)
     if any(checks.status(f"xen.devices.{name}") == FAIL for name in DEVICES):
         checks.add("xen.round_trip", SKIP, "a device is missing")
     else:

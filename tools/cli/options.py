@@ -116,10 +116,11 @@ def unknown(options, environ):
 
 
 def maybe(name, names):
-    """' (maybe NAME?)' for the most similar of the names, or ''."""
+    """' (maybe NAME?)' for the most similar of the names, or ''. What all of them begin with does not count."""
     import difflib
-    close = difflib.get_close_matches(name.upper(), names, 1, 0.75)
-    return f" (maybe {close[0]}?)" if close else ""
+    cores = {each.upper().removeprefix(PREFIX).strip("_-"): each for each in names}
+    close = difflib.get_close_matches(name.upper().removeprefix(PREFIX).strip("_-"), [core for core in cores if core], 1, 0.6)
+    return f" (maybe {cores[close[0]]}?)" if close else ""
 
 
 def rank(environ):

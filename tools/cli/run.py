@@ -70,8 +70,8 @@ def set_option(flag, value, rest, changes):
     option = flags.get("--" + flag[5:] if negated else flag)
     if option is None or (negated and (option.kind != "SWITCH" or value is not None)):
         from . import options as table
-        names = [name.upper() for name in (*flags, "--emulated", "--off", "--dry-run", "--help")]
-        raise Usage(f"{flag} is no option of `vmonecopy run`{table.maybe(flag, names).lower()}; see --help")
+        names = (*flags, "--emulated", "--off", "--dry-run", "--help")
+        raise Usage(f"{flag} is no option of `vmonecopy run`{table.maybe(flag, names)}; see --help")
     if option.kind == "SWITCH":
         value = "0" if negated else "1" if value is None else value
     elif value is None:

@@ -1,0 +1,128 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# `vmonecopy doctor` without jobs: each mistake that it can see on one machine has its name, its status and a fix, and the
+# exit status is the worst of them.
+. "$(dirname "$0")/job.inc"
+tool=$top/tools/vmonecopy
+[ -x "$build/doctor/probe" ] && [ -x "$build/doctor/owners" ] || skip "what doctor runs is not built"
+unset LD_PRELOAD XENEMU_GRANT_TABLE
+export VMONECOPY_XEN=emulated
+
+# doctor CODE ARGUMENTS...: from a build directory with links to all of the real one
+fake=$work/build
+mkdir -p "$fake/doctor"
+for name in libvmonecopy.so libvmonecopy-mpich.so libvmonecopy-openmpi.so libxenemu.so doctor/probe doctor/owners tests; do
+	ln -s "$build/$name" "$fake/$name"
+done
+export VMONECOPY_BUILD="$fake"
+doctor() {
+	code=$1
+	shift
+	"$tool" doctor --no-job "$@" >"$work/out" 2>"$work/err"
+	is=$?
+	[ $is -eq "$code" ] && [ ! -s "$work/err" ] || fail "exit status $is in place of $code: $(cat "$work/out" "$work/err")"
+}
+says() { grep -q "^$1  $2  .*$3" "$work/out" || fail "no $1 $2 /$3/ in: $(cat "$work/out")"; }
+fix() { grep -A1 "  $1  " "$work/out" | grep -q "^      fix: .*$2" || fail "$1: no fix /$2/ in: $(cat "$work/out")"; }
+
+# All is well
+doctor 0
+for name in mpi.found mpi.flavour lib.files options.values preload.order memory.hooks xen.guest xen.limit xen.grant_frames \
+	xen.domid xen.round_trip; do
+	says PASS $name ""
+done
+says PASS xen.guest EMULATED
+says PASS xen.limit '32768 pages: 128 MiB for this VM, of which all its ranks together take 96 MiB'
+says PASS xen.round_trip '4 MiB granted, mapped and compared (emulated); 256 KiB by grant copy'
+says SKIP options.ranks 'mpirun -n 4 vmonecopy doctor'
+tail -n 1 "$work/out" | grep -q '0 to look at, 0 failed.*EMULATED' || fail "no sum: $(tail -n 1 "$work/out")"
+
+# JSON says the same
+"$tool" doctor --no-job --json >"$work/json" || fail "--json: exit status $?"
+/usr/bin/python3 -c '
+import json, sys
+found, lines = json.load(open(sys.argv[1])), open(sys.argv[2]).read().splitlines()
+assert found["schema"] == 1 and found["exit"] == 0 and found["emulated"] is True and found["version"]
+told = ["{status}  {name}  {what}".format(**check) for check in found["checks"]]
+assert told == [line for line in lines[:-1] if not line.startswith("  ")], told
+assert all(set(check) == {"name", "status", "what", "fix"} for check in found["checks"])
+' "$work/json" "$work/out" || fail "--json: $(cat "$work/json")"
+
+# Limits
+XENEMU_LIMIT=1024 doctor 1; says WARN xen.limit '4 MiB for this VM'; fix xen.limit XENEMU_LIMIT=32768
+XENEMU_LIMIT=40 doctor 2; says FAIL xen.round_trip 'granting: No space left.*after 0 MiB'; fix xen.round_trip limit
+XENEMU_GRANT_TABLE=20000 doctor 1; says WARN xen.grant_frames 'may take 24576: too many'; fix xen.grant_frames 'max_grant_frames = 52'
+XENEMU_MAPTRACK=10 doctor 1; says WARN xen.round_trip 'mapping failed.*grant copy works'; fix xen.round_trip max_maptrack_frames
+VMONECOPY_VM_GRANT_BUDGET=1G doctor 1; says WARN xen.limit 'asks for more'
+VMONECOPY_DOMID=7 XENEMU_DOMID=7 doctor 0; says PASS xen.domid 'domain 7'
+VMONECOPY_DOMID=7 XENEMU_DOMID=6 doctor 2; says FAIL xen.round_trip 'mapping what was granted'; fix xen.round_trip 'Unset it'
+
+# Options
+VMONECOPY_RUN=lots doctor 1; says WARN options.values 'VMONECOPY_RUN=lots is not bytes'
+VMONECOPY_TRESHOLD=1M doctor 1; says WARN options.values 'maybe VMONECOPY_THRESHOLD'
+
+# No Xen
+if [ ! -e /dev/xen/gntalloc ] && ! grep -q xen /sys/hypervisor/type 2>/dev/null; then
+	VMONECOPY_XEN=real doctor 2
+	says FAIL xen.guest 'not a Xen guest'; fix xen.guest 'emulated'
+	for name in xen.devices.gntalloc xen.devices.gntdev xen.devices.evtchn xen.devices.xenbus xen.limit xen.round_trip; do
+		says SKIP $name ""
+	done
+fi
+
+# Files
+rm "$fake/libvmonecopy-mpich.so"
+if command -v mpiexec.mpich >/dev/null; then
+	doctor 2; says FAIL lib.files 'missing: .*libvmonecopy-mpich.so'; fix lib.files make
+fi
+echo text >"$fake/libvmonecopy-mpich.so"
+command -v mpiexec.mpich >/dev/null && { doctor 2; says FAIL lib.files 'no libraries.*libvmonecopy-mpich.so'; }
+ln -sf "$build/libvmonecopy-mpich.so" "$fake/libvmonecopy-mpich.so"
+rm "$fake/libxenemu.so"
+doctor 2; says FAIL lib.files 'missing: .*libxenemu.so'; says FAIL xen.round_trip 'libxenemu.so'
+ln -s "$build/libxenemu.so" "$fake/libxenemu.so"
+
+# No MPI
+mkdir "$work/bin"
+for name in ldd cat; do ln -s "$(command -v $name)" "$work/bin/$name"; done
+PATH=$work/bin doctor 2; says FAIL mpi.found 'no mpirun'; fix mpi.found 'apt-get install mpich'
+
+# The order of what is preloaded
+ours=$fake/libvmonecopy.so
+cat >"$work/tool.c" <<'EOF2'
+int MPI_Send(void) { return 0; }
+int MPI_Init(void) { return 0; }
+EOF2
+cat >"$work/alloc.c" <<'EOF2'
+#include <stddef.h>
+extern void __libc_free(void *);
+void free(void *p) { __libc_free(p); }
+EOF2
+"${CC:-gcc}" -shared -fPIC -o "$work/libtool.so" "$work/tool.c" && "${CC:-gcc}" -shared -fPIC -o "$work/liballoc.so" "$work/alloc.c" ||
+	fail "cannot compile"
+LD_PRELOAD=$work/libtool.so:$ours doctor 0; says PASS preload.order "libtool.so:.*libvmonecopy.so"
+LD_PRELOAD=$ours:$work/libtool.so doctor 1; says WARN preload.order 'libtool.so comes behind the library'
+fix preload.order "LD_PRELOAD=$work/libtool.so:$ours"
+LD_PRELOAD=$ours:$work/liballoc.so doctor 0; says PASS memory.hooks free
+LD_PRELOAD=$work/liballoc.so:$ours doctor 1; says WARN preload.order 'liballoc.so comes before.*staged'
+fix preload.order "LD_PRELOAD=$ours:$work/liballoc.so"; says WARN memory.hooks "free() is .*liballoc.so's"
+LD_PRELOAD=$work/liballoc.so doctor 1; says WARN preload.order 'liballoc.so comes before'	# as run would put it
+LD_PRELOAD=$ours doctor 0; says PASS preload.order "LD_PRELOAD=$ours"
+
+# Programs
+for mpi in mpich openmpi; do
+	[ -x "$build/tests/$mpi/doctor_sends" ] || continue
+	default=$("$tool" doctor --no-job | grep mpi.flavour)
+	"$tool" doctor --no-job "$build/tests/$mpi/doctor_sends" >"$work/out"
+	says PASS app.preload ""
+	case $mpi$default in
+	*mpirun\ is\ MPICH*mpich* | openmpi*mpirun\ is\ Open\ MPI*) says PASS app.flavour "" ;;
+	mpich*mpirun\ is\ Open\ MPI*) says WARN app.flavour "MPICH's.*job of one rank"; fix app.flavour 'mpiexec.mpich' ;;
+	esac
+done
+if printf 'int main(void) { return 0; }\n' >"$work/app.c" && "${CC:-gcc}" -static -o "$work/static" "$work/app.c" 2>/dev/null; then
+	doctor 2 "$work/static"; says FAIL app.preload 'linked statically'
+fi
+"${CC:-gcc}" -o "$work/app" "$work/app.c" && doctor 1 "$work/app"; says WARN app.flavour 'no MPI that the library knows'
+doctor 2 "$work/nothing"; says FAIL app.preload 'not found'
+exit 0
