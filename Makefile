@@ -43,7 +43,6 @@ UNIT  := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c)
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 RANDOM   := $(MPIS:%=$B/tests/%/random)
-DOCTOR_CORE := $(patsubst %,$B/obj/core/%.o,config log now xen xen_open $(if $(FAULTS),fault))
 DOCTOR   := $B/doctor/probe $B/doctor/owners $(foreach m,$(MPIS),$B/tests/$m/doctor_ranks $B/tests/$m/doctor_sends)
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
@@ -139,11 +138,11 @@ $B/obj/xenemu/%.o: tools/xenemu/%.c
 # AddressSanitizer calls free() before it is set up: the hooks themselves are not instrumented.
 $B/obj/core/memhook.o: SAN :=
 
-# What `vmonecopy doctor` runs: with the floors of Xen and the options; and with nothing of the library (tools/doctor).
-$B/doctor/probe: tools/doctor/probe.c $(DOCTOR_CORE)
+# What `vmonecopy doctor` runs: with the MPI-free floors; and with nothing of the library (tools/doctor).
+$B/doctor/probe: tools/doctor/probe.c $(CORE_OBJ)
 	@mkdir -p $(@D)
 	$(say) CC $@
-	$(Q)$(CC) $(FLAGS) -o $@ $< $(DOCTOR_CORE) -lpthread -ldl
+	$(Q)$(CC) $(FLAGS) -o $@ $< $(CORE_OBJ) -lpthread -ldl
 $B/doctor/owners: tools/doctor/owners.c
 	@mkdir -p $(@D)
 	$(say) CC $@

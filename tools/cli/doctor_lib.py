@@ -42,8 +42,8 @@ def owners(preload):
 
 
 def same_file(one, other):
-    """Also for a name that the loader looked up."""
-    return os.path.basename(one) == os.path.basename(other)
+    """Also for a name that the loader looked up, and for the library by any of its names."""
+    return os.path.basename(one) == os.path.basename(other) or (run.is_ours(one) and run.is_ours(other))
 
 
 def right_order(listed, library, kinds):

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 
-from . import options as table, where
+from . import options as table, run, where
 from .checks import FAIL, PASS, SKIP, WARN, outcome, pairs
 
 MOST_BYTES = 60000  # of one rank's line; doctor_ranks takes 64 KiB
@@ -22,6 +22,11 @@ def flavour(environ):
     if "PMI_RANK" in environ:
         return "mpich"
     return "openmpi" if "PMIX_RANK" in environ else None
+
+
+def preloaded(environ):
+    """LD_PRELOAD's files: it has colons or spaces between them."""
+    return environ.get("LD_PRELOAD", "").replace(":", " ").split()
 
 
 def build_mark():
@@ -53,7 +58,7 @@ def facts(emulated, local):
     """This rank's line. local: checks of this machine that its first rank made, else []."""
     environ = os.environ
     mine = {"rank": table.rank(environ), "host": os.uname().nodename, "vm": vm(emulated), "build": build_mark(),
-            "preload": "libvmonecopy.so" in environ.get("LD_PRELOAD", ""), "checks": local,
+            "preload": any(map(run.is_ours, preloaded(environ))), "checks": local,
             "options": {name: value for name, value in environ.items() if name.startswith(table.PREFIX)}}
     if len(json.dumps(mine)) > MOST_BYTES:
         mine["checks"] = []
@@ -63,8 +68,7 @@ def facts(emulated, local):
 def gather(mpi, mine):
     """-> facts of all ranks at rank 0, [] at others, and why there are none."""
     environ = dict(os.environ)
-    kept = [file for file in environ.get("LD_PRELOAD", "").replace(":", " ").split() if "libvmonecopy.so" not in file]
-    environ["LD_PRELOAD"] = ":".join(kept)
+    environ["LD_PRELOAD"] = ":".join(file for file in preloaded(environ) if not run.is_ours(file))
     status, out, err = outcome([where.program(mpi, "doctor_ranks")], environ, 100, json.dumps(mine) + "\n")
     if status != 0:
         return [], (err.strip().splitlines() or [f"exit status {status}"])[-1]

@@ -7,11 +7,11 @@ tests/script/env_values.sh compares both for many values. No imports: `vmonecopy
 PREFIX = "VMONECOPY"
 # Not options of the library: read by tools and by builds for tests alone.
 OTHERS = ("VMONECOPY_BUILD", "VMONECOPY_FAULT", "VMONECOPY_DAMAGE")
-# What a WORD may be; the library takes another word for the default.
+# What a WORD may be, behind a colon any text; for another word the library takes the default.
 WORDS = {
     "VMONECOPY_XEN": ("real", "emulated"),
     "VMONECOPY_LOG": ("none", "error", "warn", "info", "debug"),
-    "VMONECOPY_REPORT": ("none", "line", "full"),
+    "VMONECOPY_REPORT": ("none", "line", "full", "json:FILE"),
 }
 _SWITCH = {"0": 0, "off": 0, "no": 0, "false": 0, "1": 1, "on": 1, "yes": 1, "true": 1}
 _WANTED = {"SWITCH": "0 or 1", "NUMBER": "a number", "BYTES": "bytes, with K, M or G"}
@@ -45,7 +45,7 @@ class Option:
             text = self.default
         if self.kind == "WORD":
             words = WORDS.get(self.env)
-            if words and text not in words:
+            if words and not any(_is_word(text, word) for word in words):
                 return self.default, f"is none of {', '.join(words)}"
             return text, None
         number, wrong = _parse(self.kind, text)
@@ -54,6 +54,11 @@ class Option:
         if wrong:
             return _parse(self.kind, self.default)[0], wrong
         return number, None
+
+
+def _is_word(text, word):
+    head, colon, _ = word.partition(":")
+    return text.startswith(head + colon) and len(text) > len(head) + 1 if colon else text == word
 
 
 def _number(expression):

@@ -104,10 +104,16 @@ def parse(arguments):
     return changes, rest, dry
 
 
+def is_ours(file):
+    """Also libvmonecopy.so.0, and another copy than the one that we would take: two would be one too many."""
+    name = os.path.basename(file)
+    return name == "libvmonecopy.so" or name.startswith("libvmonecopy.so.")
+
+
 def with_library(preload, library):
     """LD_PRELOAD with the library in it, once. The order of others, and theirs with ours if it is there, stays."""
     files = [file for file in preload.replace(":", " ").split(" ") if file]
-    if any(os.path.basename(file) == os.path.basename(library) for file in files):
+    if any(is_ours(file) for file in files):
         return preload
     at = len(files)
     while at and os.path.basename(files[at - 1]).startswith(ALLOCATORS):
@@ -135,19 +141,6 @@ def unusable(program, library):
     if privileged:
         return f"{program} is {privileged}, so the loader ignores LD_PRELOAD: use a copy that is not", False
     return None
-
-
-def look_at_variables(changes):
-    """A typo in a variable is told here once; what its value means, the library tells."""
-    mine = [name for name in os.environ if name.startswith("VMONECOPY")]
-    if not mine:
-        return
-    from . import options
-    if options.rank(os.environ) == 0:
-        known = known_options()
-        names = [option.env for option in known]
-        for name in options.unknown(known, mine):
-            say(f"{name} is no option of the library{options.maybe(name, names)}")
 
 
 def undo_python():
@@ -183,7 +176,6 @@ def run_raw(arguments):
         return run_help.show()
     try:
         changes, command, dry = parse(arguments)
-        look_at_variables(changes)
     except Usage as wrong:
         say(f"run: {wrong}")
         return 2
