@@ -20,7 +20,7 @@
  *      budget                          how much of either, of this process and of the VM
  *   2  xen                             libxengnttab and libxenevtchn, found at run time
  *   0  vmo.h log config stats shape    knows neither MPI nor Xen
- *      hash fault
+ *      hash fault flow report mistakes
  *      *.def
  *
  *   libvmonecopy.so       floor 6: the one file that the user preloads; NEEDED: libc alone
