@@ -200,6 +200,7 @@ int vmo_flavour_attach(const struct vmo_host *host)
 	int rc = vmo_real_load(host);
 	if (rc)
 		return rc;
+	__atomic_store_n(shim.host.api, &vmo_mpi_api, __ATOMIC_RELEASE);
 	vmo_slots_fill(true);
 	return 0;
 }

@@ -15,6 +15,7 @@
  *   mpi_wait.c, mpi_waitany.c, mpi_batch.c completion     mpi_request.c  other calls on one request
  *   mpi_sendrecv.c the combined calls
  *   mpi_isendrecv.c MPI_Isendrecv                         mpi_error.c  where an error is raised
+ *   mpi_api.c    what a program asks through include/vmonecopy.h
  *   mpi_coll.h   collectives: a room of its own
  *
  * REQUESTS
@@ -211,6 +212,9 @@ int vmo_real_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest
 /* Both on all ranks. At the end: the report. At the start: mistakes in the environment, and options that differ. */
 void vmo_report_all(const struct vmo_config *config);
 void vmo_report_mistakes(const struct vmo_config *config);
+
+/* mpi_api.c */
+extern const struct vmo_api vmo_mpi_api;
 
 /* mpi_comm.c */
 /* Before the peers are met, because a rank that fails here must not agree; and after. */

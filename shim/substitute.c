@@ -122,6 +122,21 @@ int vmo_subst_detach(struct vmo_subst *s, uintptr_t address, size_t bytes)
 	return rc;
 }
 
+int vmo_subst_forget(struct vmo_subst *s, uintptr_t address, size_t bytes)
+{
+	uintptr_t begin = vmo_page_up(address), end = vmo_page_down(address + bytes);
+	unsigned buffers = 0;
+	int rc = 0;
+
+	if (end < address || begin >= end || !s->enabled)
+		return 0;
+	vmo_subst_lock();
+	if (vmo_assoc_overlaps(&s->table, begin, end))
+		buffers = vmo_subst_release(s, begin, end, VMO_HOW_SWAP, VMO_WHY_HOOK, &rc);
+	vmo_subst_unlock();
+	return rc ? rc : buffers > 0;
+}
+
 /* ---- the hooks' listener ---- */
 
 static uintptr_t sum_or_most(uintptr_t address, size_t bytes)

@@ -10,6 +10,7 @@
  * FLOORS (a file includes only its own floor and those below)
  *
  *   6  entry_<cpu>.S bind.c            exported MPI_X = PMPI_X; which MPI is this process's?
+ *      api.c                           what programs ask (include/vmonecopy.h)
  *      memhook.c threadhook.c          exported free, munmap, ...: when do pages change hands? threads?
  *   5  mpi_*.c mpi_shim.h              the MPI calls; compiled once per MPI flavour
  *      mpi_coll.h mpi_coll_*.c         collectives, made of the same transfers
