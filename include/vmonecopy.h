@@ -113,10 +113,11 @@ static inline int vmonecopy_get_counters(struct vmonecopy_counters *counters)
  * exchanged for granted ones now, so that the first send needs one copy already. A hint: it ends as any substitution
  * does, when the buffer is freed, the pages are needed more by others, or its receivers are always late.
  *
- * While it runs no other thread may write to the buffer's pages, and no receive, nonblocking send or one-sided access to it may be under
- * way (what MPI asks of a send buffer, and a little more). Cost: a copy of the buffer, and a few system calls.
+ * While it runs no other thread may write to the buffer's pages, and no receive, nonblocking send or one-sided access
+ * to them may be under way (what MPI asks of a send buffer, and a little more). Cost: a copy of the buffer, and a few
+ * system calls.
  *
- * bytes of the buffer: less than VMONECOPY_THRESHOLD, or without whole pages, is not worth it.
+ * buffer, bytes: where it lies in memory, whatever its datatype. rank: in MPI_COMM_WORLD.
  * 1: its pages are in place. 0: nothing was done: not active, the rank is not in another VM of this host, the buffer too
  * small or memory of a kind that is never substituted (stack, shared, locked, files), or the library was told not to.
  * -EINVAL: no such rank, or no buffer. -ENOSPC: no granted pages left. Another -errno: the kernel or Xen refused;
@@ -129,9 +130,9 @@ static inline int vmonecopy_prefer(const void *buffer, size_t bytes, int rank)
 
 /*
  * The buffer will be sent no more: the whole pages in it become private memory again, whatever rank they were granted
- * to, and the granted ones are free for other buffers. Sends that are under way are not disturbed. The same rules hold
- * while it runs, but that its sends may be under way; free() needs no such call. 1: some of it was in place. 0: nothing was. -errno: the
- * kernel refused; the buffer is sound and stays in place.
+ * to, and the granted ones are free for other buffers. The same rules hold while it runs, but that sends of it may be
+ * under way: they are not disturbed. A buffer that is freed needs no such call.
+ * 1: some of it was in place. 0: nothing was. -errno: the kernel refused; the buffer is sound and stays in place.
  */
 static inline int vmonecopy_forget(const void *buffer, size_t bytes)
 {

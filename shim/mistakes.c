@@ -19,7 +19,9 @@ static char noted[2048];	/* lines, each ends with \n */
 /* Variables with our prefix that others read. */
 static const char *const of_others[] = {
 	"VMONECOPY_BUILD",	/* tools: where the libraries were built */
+#ifdef VMO_FAULTS
 	"VMONECOPY_FAULT",	/* fault.h */
+#endif
 };
 
 void vmo_mistakes_begin(void)

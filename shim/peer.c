@@ -82,6 +82,11 @@ static bool candidates(const struct hello *a, const struct hello *b)
 	       a->version == b->version && a->digest == b->digest;
 }
 
+static bool same_vm(const struct hello *a, const struct hello *b)
+{
+	return a->domid == b->domid && a->vm_name == b->vm_name;
+}
+
 /* What all ranks know of the environments of all. */
 static void compare_environments(const struct vmo_start *s)
 {
@@ -132,8 +137,7 @@ static uint64_t ranks_in_this_vm(const struct vmo_start *s)
 	uint64_t ranks_here = 0;
 
 	for (uint32_t r = 0; r < e->ranks; r++)
-		ranks_here += s->hello[r].domid == s->hello[e->rank].domid &&
-		              s->hello[r].vm_name == s->hello[e->rank].vm_name;
+		ranks_here += same_vm(&s->hello[r], &s->hello[e->rank]);
 	return ranks_here ? ranks_here : 1;
 }
 
@@ -181,8 +185,7 @@ static void note_reasons(struct vmo_start *s)
 		peer->rank = r;
 		peer->domid = s->hello[r].domid;
 		peer->reason = r == e->rank ? VMO_R_to_self
-		             : peer->domid != VMO_DOMID_NONE && peer->domid == s->hello[e->rank].domid &&
-		               s->hello[r].vm_name == s->hello[e->rank].vm_name ? VMO_R_same_vm
+		             : peer->domid != VMO_DOMID_NONE && same_vm(&s->hello[r], &s->hello[e->rank]) ? VMO_R_same_vm
 		             : VMO_R_not_coresident;
 	}
 }
@@ -387,11 +390,6 @@ static void explain(struct vmo_start *s)
 		snprintf(e->why, sizeof e->why, "no other VM of this job is on this host");
 	else
 		snprintf(e->why, sizeof e->why, "all ranks that run on Xen are in one VM (domain %u)", self->domid);
-}
-
-static bool same_vm(const struct hello *a, const struct hello *b)
-{
-	return a->domid == b->domid && a->vm_name == b->vm_name;
 }
 
 /* For the matrix of who sent to whom. */

@@ -91,7 +91,8 @@ def matrix(report):
         lines = [["from -> to", "sent", "one-copy", "staged", "fell through"]]
         lines += [[f"{vms[row['from']]} -> {label(row['to'])}", human(sent(row))] + split(row) for row in rows]
         return table(lines)
-    cells = {(row["from"], row["to"]): f"{human(sent(row))} {percent(row['onecopy']['bytes'], sent(row)):>4}" for row in rows}
+    cells = {(row["from"], row["to"]): f"{human(sent(row))} {percent(row['onecopy']['bytes'], sent(row)):>4}"
+             for row in rows}
     lines = [["from \\ to"] + [label(to) for to in columns]]
     for start in sorted({row["from"] for row in rows}):
         lines.append([vms[start]] + [cells.get((start, to), ".") for to in columns])
