@@ -63,7 +63,7 @@ static int binder;
 static char directory[2 * PATH_MAX];
 static struct vmo_host host = {
 	.abi = VMO_HOST_ABI, .calls = CALLS, .slots = vmo_slots,
-	.hook = &vmo_memhook_table, .directory = directory,
+	.hook = &vmo_memhook_table, .api = &vmo_api_of_flavour, .directory = directory,
 };
 static unsigned long long searched_in_vain;	/* dlpi_adds when no MPI was found */
 static int absent_error = 15;
@@ -75,6 +75,13 @@ static int absent(void)
 }
 
 /* ---- messages ------------------------------------------------------------------------------- */
+
+static char why_inactive[512] = "no MPI function was called yet";
+
+const char *vmo_bind_why(void)
+{
+	return why_inactive;
+}
 
 /* The rank is not known yet, so the launcher's variables say who speaks for the job. */
 static bool speaks_for_job(void)
@@ -99,11 +106,12 @@ static void inactive(const char *format, ...)
 	size_t used = strlen(line);
 	va_list arguments;
 
-	if (!speaks_for_job())
-		return;
 	va_start(arguments, format);
 	vsnprintf(line + used, sizeof line - used - 1, format, arguments);
 	va_end(arguments);
+	snprintf(why_inactive, sizeof why_inactive, "%s", line + used);
+	if (!speaks_for_job())
+		return;
 	used = strlen(line);
 	line[used++] = '\n';
 	if (write(STDERR_FILENO, line, used) < 0)
@@ -251,6 +259,46 @@ static const struct flavour *find_flavour(void *mpi)
 	return NULL;
 }
 
+/* ---- other tools ---------------------------------------------------------------------------- */
+
+static bool begins_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Parts of an MPI that has its MPI_ and PMPI_ functions in two libraries, and copies of this one. */
+static bool is_no_tool(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	return begins_with(name, "libmpi.") || begins_with(name, "libmpich.") || begins_with(name, "libvmonecopy");
+}
+
+/*
+ * A PMPI tool defines MPI_X and calls PMPI_X. Where it comes after this library, MPI_X is found here first and goes on to
+ * the MPI's PMPI_X: the tool is never asked.
+ */
+static void look_for_tools_behind(void)
+{
+	const char *level = getenv("VMONECOPY_LOG");
+	struct link_map *mpi, *map;
+	char line[1024];
+	Dl_info info;
+
+	if (!speaks_for_job() || (level && strcmp(level, "error") == 0) || dlinfo(host.mpi, RTLD_DI_LINKMAP, &mpi) != 0)
+		return;
+	for (unsigned int i = 0; i < CALLS; i++) {
+		void *next = dlsym(RTLD_NEXT, names[i] + 1);
+		if (!next || !dladdr1(next, &info, (void **)&map, RTLD_DL_LINKMAP) || map == mpi || is_no_tool(map->l_name))
+			continue;
+		int bytes = snprintf(line, sizeof line, "vmonecopy: %.700s comes after libvmonecopy.so and does not see %s and other "
+		                     "calls that the library intercepts; put it before in LD_PRELOAD\n", map->l_name, names[i] + 1);
+		if (write(STDERR_FILENO, line, (size_t)bytes) < 0)
+			return;		/* nobody to tell */
+		return;
+	}
+}
+
 /* ---- bind ----------------------------------------------------------------------------------- */
 
 /* The loader knows where a file preloaded by a relative name was, also after a chdir. */
@@ -312,8 +360,10 @@ static bool bind_all(void)
 	vmo_memhook_table.threads = &vmo_threadhook_table;
 	memcpy(lazy, vmo_slots, sizeof lazy);
 	flavour = find_flavour(host.mpi);
-	if (flavour)
+	if (flavour) {
 		load_flavour(flavour);
+		look_for_tools_behind();
+	}
 	fill_slots(lazy);
 	return true;
 }

@@ -15,10 +15,11 @@
 #ifndef VMO_BIND_H
 #define VMO_BIND_H
 
+#include "api.h"
 #include "memhook.h"
 #include "threadhook.h"
 
-#define VMO_HOST_ABI 2
+#define VMO_HOST_ABI 3
 
 struct vmo_host {
 	uint32_t abi;			/* VMO_HOST_ABI: preload file and flavour are of one build */
@@ -26,6 +27,7 @@ struct vmo_host {
 	void **slots;			/* written with atomic stores; read by the entries */
 	void *mpi;			/* dlopen handle of the DSO that provides PMPI_Send */
 	struct vmo_memhook *hook;
+	const struct vmo_api **api;	/* set by the flavour, with an atomic store */
 	const char *directory;		/* where the libraries of this build lie, without a final slash */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "log.h"
+#include "mistakes.h"
 #include "vmo.h"
 
 #include <errno.h>
@@ -86,19 +86,49 @@ static int parse(const struct option *option, const char *text, long *out)
 	return rc;
 }
 
+/* What an option of text may say; what ends in a colon takes more text. */
+static const char *const words[VMO_OPTIONS][6] = {
+	[VMO_OPTION_xen] = { "real", "emulated" },
+	[VMO_OPTION_report] = { "none", "line", "full", "json:" },
+	[VMO_OPTION_log] = { "none", "error", "warn", "info", "debug" },
+};
+
+static bool is_word(enum vmo_option option, const char *text)
+{
+	for (const char *const *word = words[option]; *word; word++) {
+		size_t bytes = strlen(*word);
+		if ((*word)[bytes - 1] == ':' ? !strncmp(text, *word, bytes) && text[bytes] : !strcmp(text, *word))
+			return true;
+	}
+	return false;
+}
+
+static void wrong_word(const struct option *option, const char *text)
+{
+	char list[128] = "";
+
+	for (const char *const *word = words[option - options]; *word; word++)
+		snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s%s", *list ? word[1] ? ", " : " or " : "", *word,
+		         strchr(*word, ':') ? "FILE" : "");
+	vmo_mistake("%s=%s is not understood (%s); using %s", option->env, text, list, option->def);
+}
+
 static void set(struct vmo_config *config, const struct option *option, const char *text)
 {
 	void *field = (char *)config + option->at;
 	long value;
 
 	if (option->kind == WORD) {
-		*(const char **)field = text;
+		bool known = is_word((enum vmo_option)(option - options), text);
+		if (!known)
+			wrong_word(option, text);
+		*(const char **)field = known ? text : option->def;
 		return;
 	}
 	if (parse(option, text, &value)) {
-		vmo_warn("%s=%s is not understood (%s); using %s", option->env, text,
-		         option->kind == SWITCH ? "0 or 1" : option->kind == BYTES ? "bytes, with K, M or G" : "a number",
-		         option->def);
+		vmo_mistake("%s=%s is not understood (%s); using %s", option->env, text,
+		            option->kind == SWITCH ? "0 or 1" : option->kind == BYTES ? "bytes, with K, M or G" : "a number",
+		            option->def);
 		parse(option, option->def, &value);
 	}
 	*(long *)field = value;
@@ -106,10 +136,12 @@ static void set(struct vmo_config *config, const struct option *option, const ch
 
 void vmo_config_read(struct vmo_config *config)
 {
+	vmo_mistakes_begin();
 	for (size_t i = 0; i < OPTIONS; i++) {
 		const char *text = getenv(options[i].env);
 		set(config, &options[i], text && *text ? text : options[i].def);
 	}
+	vmo_mistakes_find_unknown();
 }
 
 static uint64_t fnv1a(uint64_t hash, const void *data, size_t bytes)
@@ -119,21 +151,40 @@ static uint64_t fnv1a(uint64_t hash, const void *data, size_t bytes)
 	return hash;
 }
 
-uint64_t vmo_config_digest(const struct vmo_config *config)
+#define FNV_BEGIN 0xcbf29ce484222325u
+
+uint64_t vmo_config_word(const struct vmo_config *config, enum vmo_option option)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
+	const void *field = (const char *)config + options[option].at;
+
+	if (option == VMO_OPTION_domid)
+		return 0;
+	if (options[option].kind != WORD)
+		return (uint64_t)*(const long *)field;
+	return fnv1a(FNV_BEGIN, *(const char *const *)field, strlen(*(const char *const *)field));
+}
+
+uint64_t vmo_config_digest(const struct vmo_config *config, bool must_agree)
+{
+	uint64_t hash = FNV_BEGIN;
 
 	for (size_t i = 0; i < OPTIONS; i++) {
-		const void *field = (const char *)config + options[i].at;
+		uint64_t word = vmo_config_word(config, (enum vmo_option)i);
 
-		if (!options[i].agree)
-			continue;
-		if (options[i].kind == WORD)
-			hash = fnv1a(hash, *(const char *const *)field, strlen(*(const char *const *)field));
-		else
-			hash = fnv1a(hash, field, sizeof(long));
+		if (options[i].agree || !must_agree)
+			hash = fnv1a(hash, &word, sizeof word);
 	}
 	return hash;
+}
+
+const char *vmo_config_name(enum vmo_option option)
+{
+	return options[option].env;
+}
+
+bool vmo_config_is_text(enum vmo_option option)
+{
+	return options[option].kind == WORD;
 }
 
 void vmo_config_print(FILE *out, const struct vmo_config *config)

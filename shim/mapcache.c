@@ -258,7 +258,9 @@ static int map_run(struct vmo_mapcache *cache, vmo_domid owner, struct key key, 
 	mapping->key = key;
 	mapping->generation = generation;
 	mapping->pages = claim->pages;
+	uint64_t began = vmo_time_begin();
 	rc = map_claim(cache, owner, claim, &mapping->address);
+	vmo_time_end(began, VMO_C_map_ns);
 	if (rc)
 		goto free_mapping;
 	rc = insert(cache, mapping);

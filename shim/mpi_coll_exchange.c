@@ -138,7 +138,7 @@ void vmo_coll_send(struct vmo_coll *coll, int target, const void *buf, MPI_Count
 		vmo_coll_note(coll, shim.mpi.Isend(NULL, 0, MPI_BYTE, target, VMO_COLL_RECORD, coll->comm,
 		                                   request_of(coll, RECORD_OUT, target)));
 	} else if (from.bytes >= coll->least) {
-		vmo_fall_through(peer->on ? VMO_R_too_long : peer->reason, (uint64_t)from.bytes);
+		vmo_fall_through_to(peer->flow, peer->on ? VMO_R_too_long : peer->reason, (uint64_t)from.bytes);
 	}
 	vmo_coll_note(coll, vmo_real_isend(buf, count, type, target, VMO_COLL_DATA, coll->comm,
 	                                   request_of(coll, DATA_OUT, target)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Start and end: meeting the peers in MPI_Init, taking everything back and reporting in MPI_Finalize. */
+/* Start and end: meeting the peers in MPI_Init, taking everything back in MPI_Finalize. */
 #include "mpi_coll.h"
 
 #include <errno.h>
@@ -18,13 +18,10 @@ static int alltoall(void *context, const void *out, void *in, size_t bytes)
 /* NULL: real Xen. */
 static const char *emulation(char path[4096])
 {
-	if (!strcmp(config.xen, "emulated")) {
-		snprintf(path, 4096, "%s/libxenemu.so", shim.host.directory);
-		return path;
-	}
-	if (strcmp(config.xen, "real"))
-		vmo_warn("VMONECOPY_XEN=%s is neither real nor emulated; using real", config.xen);
-	return NULL;
+	if (strcmp(config.xen, "emulated"))
+		return NULL;
+	snprintf(path, 4096, "%s/libxenemu.so", shim.host.directory);
+	return path;
 }
 
 static void init_lock(void)
@@ -66,6 +63,8 @@ static bool start_engine(int rank, int ranks)
 	int rc = start_together(hook, rank, ranks);
 	if (rc)
 		vmo_warn("start-up failed: %s; every call goes to MPI itself", strerror(-rc));
+	else
+		vmo_report_mistakes(&config);
 	if (shim.world && shim.engine.peer)
 		vmo_comm_know();
 	vmo_coll_setup(&config, !rc && config.enable);
@@ -157,27 +156,12 @@ static bool wait_for_all(void)
 	return true;
 }
 
-/* The first rank's word on why nothing is on stands for the job. */
-static void report(void)
-{
-	struct vmo_stats sum;
-	uint64_t on = shim.engine.peers_on > 0, any_on = 0;
-	bool full = !strcmp(config.report, "full");
-
-	shim.mpi.Reduce(&vmo_stats, &sum, (int)VMO_STATS_WORDS, MPI_UINT64_T, MPI_SUM, 0, shim.private_comm);
-	shim.mpi.Reduce(&on, &any_on, 1, MPI_UINT64_T, MPI_MAX, 0, shim.private_comm);
-	if (shim.engine.rank != 0 || !strcmp(config.report, "none"))
-		return;
-	bool emulated = !strcmp(config.xen, "emulated");
-	vmo_report(stderr, &sum, full, emulated, (int)shim.engine.ranks, any_on ? NULL : shim.engine.why);
-}
-
 static void end(void)
 {
 	bool all = wait_for_all();
 
 	if (all)
-		report();
+		vmo_report_all(&config);
 	else
 		vmo_warn("rank %u died, or goes on without another that did: this job has no report", vmo_engine_dead_peer(&shim.engine)->rank);
 	shim.active = shim.coll.usable = false;
@@ -216,6 +200,7 @@ int vmo_flavour_attach(const struct vmo_host *host)
 	int rc = vmo_real_load(host);
 	if (rc)
 		return rc;
+	__atomic_store_n(shim.host.api, &vmo_mpi_api, __ATOMIC_RELEASE);
 	vmo_slots_fill(true);
 	return 0;
 }

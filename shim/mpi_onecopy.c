@@ -21,12 +21,19 @@
 /* sign: 1, or -1 where it turned out that the message went another way. */
 static void count_sent(const struct vmo_xfer *xfer, int64_t sign)
 {
-	if (xfer->staged || xfer->late) {
+	bool staged = xfer->staged || xfer->late;
+
+	if (vmo_unlikely(vmo_detailed))
+		vmo_flow_count(xfer->peer->flow, staged ? VMO_WAY_STAGED : VMO_WAY_ONECOPY, xfer->bytes,
+		               staged ? 0 : xfer->edges, (int)sign);
+	if (staged) {
 		vmo_count(staged_messages, sign);
 		vmo_count(staged_bytes, sign * (int64_t)xfer->bytes);
 	} else {
 		vmo_count(onecopy_messages, sign);
 		vmo_count(onecopy_bytes, sign * (int64_t)xfer->bytes);
+		if (sign < 0)
+			vmo_count(edge_bytes, -(int64_t)xfer->edges);
 	}
 }
 
@@ -42,7 +49,9 @@ static int fill(struct vmo_op *op, const void *buf, const struct vmo_layout *fro
 	vmo_rndv_fill(op->xfer);
 	if (op->xfer->from || gather || !op->xfer->staged)
 		return rc;
+	uint64_t began = vmo_time_begin();
 	rc = vmo_pack(buf, from, vmo_rndv_stage(op->xfer));
+	vmo_time_end(began, VMO_C_stage_ns);
 	vmo_rndv_filled(op->xfer, op->xfer->bytes);
 	op->xfer->detached = true;
 	return rc;
@@ -57,7 +66,7 @@ int vmo_send_offer(struct vmo_op *op, struct vmo_peer *peer, const void *buf, co
 	vmo_layout_source(buf, from, &shape, &source);
 	int rc = vmo_rndv_offer_source(peer, &source, &op->xfer, &op->rts, &reason);
 	if (rc)
-		vmo_fall_through(reason, (uint64_t)from->bytes);
+		vmo_fall_through_to(peer->flow, reason, (uint64_t)from->bytes);
 	else
 		op->xfer->refused = vmo_send_refused;
 	return rc;
@@ -130,7 +139,7 @@ static void deliver_by_mpi(struct vmo_op *op)
 		return;		/* the next round tries again */
 	vmo_count(refusals, 1);
 	count_sent(xfer, -1);
-	vmo_fall_through(VMO_R_refused, xfer->bytes);
+	vmo_fall_through_to(xfer->peer->flow, VMO_R_refused, xfer->bytes);
 }
 
 void vmo_send_refused(struct vmo_xfer *xfer)
@@ -183,6 +192,7 @@ static bool detach(struct vmo_op *op)
 	count_sent(xfer, -1);
 	xfer->late = true;
 	count_sent(xfer, 1);
+	vmo_count(late_messages, 1);
 	vmo_count(late_bytes, xfer->bytes);
 	return true;
 }

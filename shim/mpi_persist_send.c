@@ -67,7 +67,7 @@ static int remember(int rc, init_fn init, const void *buf, MPI_Count count, MPI_
 static bool start_one_copy(struct vmo_op *op)
 {
 	if (op->rts_request == MPI_REQUEST_NULL) {
-		vmo_fall_through(op->reason, (uint64_t)op->bytes);
+		vmo_fall_through_to(op->peer ? op->peer->flow : NULL, op->reason, (uint64_t)op->bytes);
 		return false;
 	}
 	if (vmo_send_offer(op, op->peer, op->rx.buf, &op->rx.to))

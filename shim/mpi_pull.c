@@ -57,7 +57,9 @@ static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 	const char *from = vmo_rndv_peek(in, &mapping);
 
 	if (from) {
+		uint64_t began = vmo_time_begin();
 		vmo_unpack(from, want, rx->buf, &rx->to);
+		vmo_time_end(began, VMO_C_copy_ns);
 		vmo_rndv_unpeek(in, mapping);
 		return 0;
 	}
@@ -66,7 +68,7 @@ static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 	int rc = whole ? vmo_rndv_pull(in, whole, (uint64_t)want) : -ENOMEM;
 	if (!rc) {
 		vmo_unpack(whole, want, rx->buf, &rx->to);
-		vmo_count(bounced_bytes, want);
+		vmo_peer_bounced(in->peer, (uint64_t)want);
 	}
 	vmo_room_leave(&room);
 	return rc;

@@ -25,7 +25,7 @@ static bool peer_ready(struct vmo_peer *peer, MPI_Count bytes, bool count)
 	if (peer->on && bytes <= INT_MAX)
 		return true;
 	if (count)
-		vmo_fall_through(peer->on ? VMO_R_too_long : peer->reason, (uint64_t)bytes);
+		vmo_fall_through_to(peer->flow, peer->on ? VMO_R_too_long : peer->reason, (uint64_t)bytes);
 	return false;
 }
 

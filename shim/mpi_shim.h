@@ -3,7 +3,7 @@
  * mpi_shim.h: the MPI floor. Compiled once per MPI, because handles and statuses differ.
  *
  *   mpi_real.c   the functions underneath, by dlsym on the MPI's own handle
- *   mpi_init.c   MPI_Init, MPI_Finalize, the report
+ *   mpi_init.c   MPI_Init, MPI_Finalize             mpi_report.c  what ranks say of the job, and of options
  *   mpi_comm.c   rank in a communicator -> peer
  *   mpi_type.c   count x datatype -> bytes and shape; packing       mpi_flatten.c  a datatype as strips
  *   mpi_op.c     requests that the shim must know about; progress
@@ -15,6 +15,7 @@
  *   mpi_wait.c, mpi_waitany.c, mpi_batch.c completion     mpi_request.c  other calls on one request
  *   mpi_sendrecv.c the combined calls
  *   mpi_isendrecv.c MPI_Isendrecv                         mpi_error.c  where an error is raised
+ *   mpi_api.c    what a program asks through include/vmonecopy.h
  *   mpi_coll.h   collectives: a room of its own
  *
  * REQUESTS
@@ -206,6 +207,14 @@ int vmo_real_mrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *m
 int vmo_real_imrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *message, MPI_Request *request);
 int vmo_real_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
                    MPI_Request *request);
+
+/* mpi_report.c */
+/* Both on all ranks. At the end: the report. At the start: mistakes in the environment, and options that differ. */
+void vmo_report_all(const struct vmo_config *config);
+void vmo_report_mistakes(const struct vmo_config *config);
+
+/* mpi_api.c */
+extern const struct vmo_api vmo_mpi_api;
 
 /* mpi_comm.c */
 /* Before the peers are met, because a rank that fails here must not agree; and after. */

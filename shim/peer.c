@@ -3,6 +3,8 @@
 
 #include "fault.h"
 #include "log.h"
+#include "mistakes.h"
+#include "peer_flow.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -21,6 +23,9 @@ struct hello {
 	uint64_t digest;
 	uint64_t vm_name;		/* ranks of one VM share its grant limit */
 	uint8_t random[VMO_MAGIC_BYTES];
+	uint64_t options;		/* digest of all that should not differ between ranks */
+	uint32_t report;		/* enum vmo_report_level */
+	uint32_t complains;		/* 1: this rank's environment has mistakes to tell */
 };
 
 struct proof {
@@ -77,6 +82,25 @@ static bool candidates(const struct hello *a, const struct hello *b)
 	       a->version == b->version && a->digest == b->digest;
 }
 
+static bool same_vm(const struct hello *a, const struct hello *b)
+{
+	return a->domid == b->domid && a->vm_name == b->vm_name;
+}
+
+/* What all ranks know of the environments of all. */
+static void compare_environments(const struct vmo_start *s)
+{
+	struct vmo_engine *e = s->engine;
+
+	e->report = s->hello[0].report;
+	vmo_detailed = e->report >= VMO_REPORT_FULL;
+	for (uint32_t r = e->ranks; r--;) {
+		e->options_differ |= s->hello[r].options != s->hello[0].options;
+		if (s->hello[r].complains)
+			e->complains = r;
+	}
+}
+
 /* Round 1. Afterwards every rank holds the same table. */
 static int say_hello(struct vmo_start *s)
 {
@@ -85,8 +109,11 @@ static int say_hello(struct vmo_start *s)
 
 	out[0].version = VMO_WIRE_VERSION;
 	out[0].domid = e->xen ? vmo_xen_domid(e->xen) : VMO_DOMID_NONE;
-	out[0].digest = vmo_config_digest(&e->config);
+	out[0].digest = vmo_config_digest(&e->config, true);
 	out[0].vm_name = name_of_this_vm();
+	out[0].options = vmo_config_digest(&e->config, false);
+	out[0].report = vmo_report_level(e->config.report);
+	out[0].complains = vmo_mistakes_any();
 	fill_random(out[0].random, sizeof out[0].random);
 	for (uint32_t r = 1; r < e->ranks; r++)
 		out[r] = out[0];
@@ -110,8 +137,7 @@ static uint64_t ranks_in_this_vm(const struct vmo_start *s)
 	uint64_t ranks_here = 0;
 
 	for (uint32_t r = 0; r < e->ranks; r++)
-		ranks_here += s->hello[r].domid == s->hello[e->rank].domid &&
-		              s->hello[r].vm_name == s->hello[e->rank].vm_name;
+		ranks_here += same_vm(&s->hello[r], &s->hello[e->rank]);
 	return ranks_here ? ranks_here : 1;
 }
 
@@ -159,8 +185,7 @@ static void note_reasons(struct vmo_start *s)
 		peer->rank = r;
 		peer->domid = s->hello[r].domid;
 		peer->reason = r == e->rank ? VMO_R_to_self
-		             : peer->domid != VMO_DOMID_NONE && peer->domid == s->hello[e->rank].domid &&
-		               s->hello[r].vm_name == s->hello[e->rank].vm_name ? VMO_R_same_vm
+		             : peer->domid != VMO_DOMID_NONE && same_vm(&s->hello[r], &s->hello[e->rank]) ? VMO_R_same_vm
 		             : VMO_R_not_coresident;
 	}
 }
@@ -367,12 +392,30 @@ static void explain(struct vmo_start *s)
 		snprintf(e->why, sizeof e->why, "all ranks that run on Xen are in one VM (domain %u)", self->domid);
 }
 
+/* For the matrix of who sent to whom. */
+static void name_vms(struct vmo_start *s)
+{
+	struct vmo_engine *e = s->engine;
+
+	if (e->report < VMO_REPORT_FULL)
+		return;
+	for (uint32_t r = 0; r < e->ranks; r++) {
+		uint32_t vm = 0;
+		if (!e->peer[r].on && !same_vm(&s->hello[r], &s->hello[e->rank]))
+			continue;
+		while (!same_vm(&s->hello[vm], &s->hello[r]))
+			vm++;
+		vmo_flow_for(e, &e->peer[r], vm);
+	}
+}
+
 static int meet(struct vmo_start *s, struct vmo_memhook *hook)
 {
 	int rc = say_hello(s);
 
 	if (rc)
 		return rc;
+	compare_environments(s);
 	note_reasons(s);
 	if (!any_candidates(s)) {
 		explain(s);
@@ -389,6 +432,8 @@ static int meet(struct vmo_start *s, struct vmo_memhook *hook)
 		rc = connect_pairs(s);
 	if (!s->engine->peers_on)
 		explain(s);
+	else
+		name_vms(s);
 	return rc;
 }
 
@@ -433,6 +478,7 @@ int vmo_engine_prepare(struct vmo_engine *e, const struct vmo_config *config, ui
 	e->config = *config;
 	e->rank = rank;
 	e->ranks = ranks;
+	e->complains = VMO_NOBODY;
 	pthread_mutex_init(&e->lock, NULL);
 	e->peer = vmo_fault(engine) ? NULL : calloc(ranks, sizeof *e->peer);
 	e->pool = vmo_fault(pools) ? NULL : calloc(ranks, sizeof *e->pool);
@@ -494,6 +540,7 @@ void vmo_engine_stop(struct vmo_engine *e)
 	vmo_ledger_free(e->budget.ledger);
 	vmo_ledger_free(e->maps);
 	free_start(e->start);
+	vmo_flow_stop(e);
 	free(e->pool);
 	free(e->peer);
 	e->start = NULL;

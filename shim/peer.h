@@ -3,7 +3,8 @@
  * peer.h: who is co-resident, proven, and what is shared with them. The engine of one process.
  *
  *   round  every rank says to every other           afterwards
- *   1      hello: version, domid, digest, VM name   candidates: other domid, same digest
+ *   1      hello: version, domid, digest, VM name   candidates: other domid, same digest; how to report, and
+ *                                                   what rank 0 or another has to say of options
  *   2      gref and nonce of a page granted to you  each maps the other's page and compares
  *   3      "your nonce was there"                   both directions hold, or the pair is off
  *   4      grefs of my channel and pool to you      each joins
@@ -26,6 +27,7 @@
 #include "config.h"
 #include "mapcache.h"
 #include "pool.h"
+#include "report.h"
 #include "stats.h"
 #include "substitute.h"
 
@@ -41,11 +43,14 @@ struct vmo_peer {
 	enum vmo_reason reason;		/* while off: why */
 	struct vmo_channel out, in;
 	struct vmo_pool *pool;		/* shared by all peers of its domain */
+	struct vmo_flow *flow;		/* to its VM; NULL unless vmo_detailed */
 	struct vmo_remote_pool remote;
 	uint32_t port;			/* event channel, or 0 */
 	bool lost;			/* vmo_peer_lost was here */
 	uint32_t withdrawals_seen;	/* of its pool's (giveback.h) */
 };
+
+#define VMO_NOBODY UINT32_MAX
 
 struct vmo_engine {
 	struct vmo_config config;
@@ -60,6 +65,11 @@ struct vmo_engine {
 	struct vmo_subst *subst;
 	struct vmo_pool **pool;		/* one per peer domain */
 	uint32_t pools;
+	struct vmo_flow *flow;		/* [flows]: one per VM of this host, and one for the rest (peer_flow.c) */
+	uint32_t flows;
+	enum vmo_report_level report;	/* rank 0's, for all */
+	bool options_differ;		/* between ranks; all of them know */
+	uint32_t complains;		/* the lowest rank whose environment has mistakes; VMO_NOBODY: none */
 	pthread_mutex_t lock;		/* slots, and the lists below (rndv.c) */
 	struct vmo_xfer *draining;	/* transfers that their MPI call no longer waits for */
 	struct vmo_xfer *spare;
@@ -89,6 +99,14 @@ int vmo_engine_prepare(struct vmo_engine *engine, const struct vmo_config *confi
  */
 int vmo_engine_start(struct vmo_engine *engine, const char *library, struct vmo_memhook *hook,
                      vmo_exchange_fn *exchange, void *context);
+
+/* Counts bytes of a message from this peer that had to be copied once more here. */
+static inline void vmo_peer_bounced(struct vmo_peer *peer, uint64_t bytes)
+{
+	vmo_count(bounced_bytes, bytes);
+	if (vmo_unlikely(vmo_detailed) && peer->flow)
+		__atomic_fetch_add(&peer->flow->bounced, bytes, __ATOMIC_RELAXED);
+}
 
 /*
  * The peer's process is found dead: what is mapped of its runs goes, or its VM would not get that memory back while this

@@ -320,6 +320,7 @@ void vmo_rndv_fill(struct vmo_xfer *xfer)
 
 	if (!xfer->staged || (!from && !xfer->shape.strips))
 		return;
+	uint64_t began = vmo_time_begin();
 	struct vmo_walk walk = vmo_walk_from(&xfer->shape);
 	for (uint32_t i = 0; i < xfer->pieces; i++)
 		for (uint32_t at = 0, n; at < xfer->piece[i].bytes; at += n) {
@@ -332,6 +333,7 @@ void vmo_rndv_fill(struct vmo_xfer *xfer)
 			filled += n;
 			vmo_rndv_filled(xfer, filled);
 		}
+	vmo_time_end(began, VMO_C_stage_ns);
 	xfer->shape.strips = 0;
 	xfer->detached = true;
 }
@@ -380,8 +382,10 @@ int vmo_rndv_detach(struct vmo_xfer *xfer)
 	if (xfer->detached)
 		return 0;
 	struct vmo_subst *subst = xfer->peer->engine->subst;
+	uint64_t began = vmo_time_begin();
 	int rc = xfer->sent.strips ? vmo_subst_detach_spaced(subst, (uintptr_t)xfer->low, xfer->span)
 	                           : vmo_subst_detach(subst, (uintptr_t)xfer->low, xfer->span);
+	vmo_time_end(began, VMO_C_stage_ns);
 	if (!rc)
 		xfer->detached = true;
 	return rc;

@@ -86,7 +86,9 @@ static int copy_extent(struct vmo_incoming *in, uint64_t before, const char *fro
 		uint64_t upto = (uint64_t)filled - before;
 		if (upto > bytes)
 			upto = bytes;
+		uint64_t began = vmo_time_begin();
 		vmo_sink_put(sink, from + at, upto - at);
+		vmo_time_end(began, VMO_C_copy_ns);
 		at = upto;
 	}
 	return 0;
@@ -113,8 +115,12 @@ int vmo_rndv_map(struct vmo_incoming *in, const struct vmo_extent *extent, struc
 
 int vmo_rndv_grant_copy(struct vmo_incoming *in, const struct vmo_extent *extent, void *to, uint64_t bytes)
 {
-	return vmo_mapcache_copy(in->peer->engine->cache, &in->peer->remote, extent->run, extent->generation,
-	                         extent->offset, bytes, to);
+	uint64_t began = vmo_time_begin();
+	int rc = vmo_mapcache_copy(in->peer->engine->cache, &in->peer->remote, extent->run, extent->generation,
+	                           extent->offset, bytes, to);
+
+	vmo_time_end(began, VMO_C_copy_ns);
+	return rc;
 }
 
 #define BOUNCE_BYTES 4096	/* without memory for all of it */
@@ -133,7 +139,8 @@ static int grant_copy_into(struct vmo_incoming *in, const struct vmo_extent *ext
 			vmo_sink_put(sink, buffer, n);
 		else if (!rc)
 			sink->base += n;
-		vmo_count(bounced_bytes, !rc && sink->shaped ? n : 0);
+		if (!rc && sink->shaped)
+			vmo_peer_bounced(in->peer, n);
 	}
 	free(all);
 	return rc;

@@ -87,9 +87,11 @@ static int copy(struct vmo_incoming *in, const struct held *held, struct vmo_str
 		part[i] = (struct vmo_part){ begin, begin + in->extent[i].bytes, held[i].at };
 		begin = part[i].end;
 		if (!held[i].mapping)
-			vmo_count(bounced_bytes, in->extent[i].bytes < in->bytes ? in->extent[i].bytes : in->bytes);
+			vmo_peer_bounced(in->peer, in->extent[i].bytes < in->bytes ? in->extent[i].bytes : in->bytes);
 	}
+	uint64_t began = vmo_time_begin();
 	vmo_shape_copy(&shape, part, parts, sink, bytes);
+	vmo_time_end(began, VMO_C_copy_ns);
 	return 0;
 }
 

@@ -8,8 +8,9 @@
 #ifndef VMO_STATS_H
 #define VMO_STATS_H
 
+#include "flow.h"
+
 #include <stdint.h>
-#include <stdio.h>
 #include <stdbool.h>
 
 enum vmo_counter {
@@ -50,16 +51,31 @@ extern struct vmo_stats vmo_stats;
 #define vmo_count_call(name) \
 	__atomic_fetch_add(&vmo_stats.call[VMO_CALL_##name], 1, __ATOMIC_RELAXED)
 
+/* Adds the time since vmo_time_begin to one of the counters *_ns. */
+static inline void vmo_time_end(uint64_t began, enum vmo_counter counter)
+{
+	if (vmo_unlikely(began))
+		__atomic_fetch_add(&vmo_stats.counter[counter], vmo_flow_clock() - began, __ATOMIC_RELAXED);
+}
+
 /* Counts one message of so many bytes that falls through for this reason. */
 void vmo_fall_through(enum vmo_reason reason, uint64_t bytes);
+/* The same between two VMs; flow may be NULL. */
+void vmo_fall_through_to(struct vmo_flow *flow, enum vmo_reason reason, uint64_t bytes);
 
 const char *vmo_reason_text(enum vmo_reason reason);
+/* As in the .def files. */
+const char *vmo_reason_name(enum vmo_reason reason);
+const char *vmo_counter_name(enum vmo_counter counter);
+const char *vmo_call_name(enum vmo_call call);
 
-/*
- * The report: one line, or with full also every counter, reason and call that is not zero.
- * inactive: why the library did nothing (NULL: it was active). world: MPI ranks in the job.
- */
-void vmo_report(FILE *out, const struct vmo_stats *sum, bool full, bool emulated, int world,
-                const char *inactive);
+uint64_t vmo_fallen_messages(const struct vmo_stats *sum);
+uint64_t vmo_fallen_bytes(const struct vmo_stats *sum);
+
+/* The bytes of large messages, each counted once. */
+struct vmo_split {
+	uint64_t onecopy, staged, fell;
+};
+struct vmo_split vmo_split_of(const struct vmo_stats *sum);
 
 #endif

@@ -97,8 +97,11 @@ int vmo_subst_prepare(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t addr
 	vmo_subst_lock();
 	n = vmo_subst_in_place(s, pool, begin, end, pieces, most);
 	if (!n) {
+		uint64_t began = vmo_time_begin();
 		rc = vmo_subst_fill(s, pool, begin, end, most);
 		n = rc ? rc : vmo_subst_in_place(s, pool, begin, end, pieces, most);
+		vmo_count(substituted_messages, n > 0);
+		vmo_time_end(began, VMO_C_substitute_ns);
 	}
 	vmo_subst_unlock();
 	return n;
@@ -117,6 +120,21 @@ int vmo_subst_detach(struct vmo_subst *s, uintptr_t address, size_t bytes)
 		vmo_count(detaches, 1);
 	vmo_subst_unlock();
 	return rc;
+}
+
+int vmo_subst_forget(struct vmo_subst *s, uintptr_t address, size_t bytes)
+{
+	uintptr_t begin = vmo_page_up(address), end = vmo_page_down(address + bytes);
+	unsigned buffers = 0;
+	int rc = 0;
+
+	if (end < address || begin >= end || !s->enabled)
+		return 0;
+	vmo_subst_lock();
+	if (vmo_assoc_overlaps(&s->table, begin, end))
+		buffers = vmo_subst_release(s, begin, end, VMO_HOW_SWAP, VMO_WHY_HOOK, &rc);
+	vmo_subst_unlock();
+	return rc ? rc : buffers > 0;
 }
 
 /* ---- the hooks' listener ---- */

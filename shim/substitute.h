@@ -120,6 +120,13 @@ void vmo_subst_expect(struct vmo_subst *subst, uintptr_t address, size_t bytes);
  */
 int vmo_subst_detach(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 
+/*
+ * The program will not send the range any more: its whole pages get private pages again, whatever domain they were
+ * granted to, and must earn their next substitution. Others may read them meanwhile, not write. 1: some
+ * were in place. 0: none. -errno: what could not be ended is as it was.
+ */
+int vmo_subst_forget(struct vmo_subst *subst, uintptr_t address, size_t bytes);
+
 /* The same for what vmo_subst_prepare_spaced prepared. */
 int vmo_subst_detach_spaced(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 

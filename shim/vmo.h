@@ -10,6 +10,7 @@
  * FLOORS (a file includes only its own floor and those below)
  *
  *   6  entry_<cpu>.S bind.c            exported MPI_X = PMPI_X; which MPI is this process's?
+ *      api.c                           what programs ask (include/vmonecopy.h)
  *      memhook.c threadhook.c          exported free, munmap, ...: when do pages change hands? threads?
  *   5  mpi_*.c mpi_shim.h              the MPI calls; compiled once per MPI flavour
  *      mpi_coll.h mpi_coll_*.c         collectives, made of the same transfers
@@ -20,7 +21,7 @@
  *      budget                          how much of either, of this process and of the VM
  *   2  xen                             libxengnttab and libxenevtchn, found at run time
  *   0  vmo.h log config stats shape    knows neither MPI nor Xen
- *      hash fault
+ *      hash fault flow report mistakes
  *      *.def
  *
  *   libvmonecopy.so       floor 6: the one file that the user preloads; NEEDED: libc alone

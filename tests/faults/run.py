@@ -57,6 +57,7 @@ PROGRAMS = {
     "windows": (EAGER, "same_buffer", ""),
     "reductions": (EAGER, "coll_reduce", ""),
     "pairs": (EAGER, "isendrecv", ""),
+    "options": (EAGER, None, "1-8"),		# that differ between the ranks
     "forks": ({**LATE, "VMONECOPY_GRANT_BUDGET": "400K", "VMONECOPY_RUN": "64K"}, "forked", ""),
 }
 # Points that the first program does not come to.
@@ -66,7 +67,7 @@ PROGRAM_OF = {
     "swap_move_lost": "few-grants", "assoc_cut": "late", "admission_memory": "measured",
     "unpack_whole": "odd-types", "part_of_element": "odd-types",
     "refused_whole": "datatypes", "refused_copy": "datatypes", "port_notify": "with-gaps",
-    "port_wait": "with-gaps", "batch": "windows", "coll_scratch": "reductions", "pair": "pairs",
+    "port_wait": "with-gaps", "batch": "windows", "coll_scratch": "reductions", "words": "options", "pair": "pairs",
     "mend_memory": "forks", "fork_socket": "forks",
 }
 # A few for each floor, for the short test.
@@ -113,6 +114,8 @@ def command(options, mpi, program, faults, plain):
         variables = {} if plain else {
             "LD_PRELOAD": os.path.join(options.build, "faults", "libvmonecopy.so"), "VMONECOPY_XEN": "emulated",
             "VMONECOPY_REPORT": "full", "XENEMU_LIMIT": "32768", "VMONECOPY_FAULT": faults.get(rank, "count"), **env}
+        if program == "options" and rank == "1":
+            variables["VMONECOPY_IDLE_MS"] = "9999"
         line += ([":", "-n", "1", "env"] + [f"{k}={v}" for k, v in variables.items()] if line
                  else random_programs.launcher(mpi, 1, variables))
         line.append(os.path.join(options.build, "tests", mpi, name or "random"))

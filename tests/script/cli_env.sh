@@ -41,13 +41,13 @@ VMONECOPY_BUILD=$build show || fail "VMONECOPY_BUILD is taken for a typo"
 
 version=$(sed -n 's/^#define VMO_VERSION "\(.*\)"/\1/p' "$top/shim/vmo.h")
 [ "$("$tool" --version)" = "vmonecopy $version" ] || fail "--version: $("$tool" --version)"
-for name in ab run doctor env; do
+for name in ab run doctor trace env; do
 	"$tool" --help | grep -q "vmonecopy $name " || fail "--help does not name $name"
 	"$tool" $name --help >"$work/out" 2>"$work/err" || fail "$name --help"
 	[ -s "$work/out" ] || fail "$name --help is empty"
 	"$tool" complete "" | grep -qx "$name" || fail "completion does not name $name"
 done
-"$tool" docter 2>"$work/err"; [ $? -eq 2 ] && grep -q 'there are ab, run, doctor, env' "$work/err" || fail "no such subcommand"
+"$tool" docter 2>"$work/err"; [ $? -eq 2 ] && grep -q 'there are ab, run, doctor, trace, env' "$work/err" || fail "no such subcommand"
 "$tool" 2>"$work/err"; [ $? -eq 2 ] || fail "no subcommand"
 
 # bash completion, as bash asks for it

@@ -28,9 +28,12 @@ for mpi in mpich openmpi; do
 	job $mpi LD_PRELOAD="$work/tool.so:$preload" "$work/program"
 	code=$?
 	right "tool before" "$all"
+	grep -q 'comes after' "$work/err" && fail "$mpi, tool before: $(grep 'comes after' "$work/err")"
 	job $mpi LD_PRELOAD="$preload:$work/tool.so" "$work/program"
 	code=$?
 	right "tool after" "$rest"
+	[ "$(grep -c "^vmonecopy: $work/tool.so comes after libvmonecopy.so and does not see MPI_.*put it before in LD_PRELOAD" "$work/err")" = 1 ] ||
+		fail "$mpi, tool after: not one line says so: $(grep '^vmonecopy: ' "$work/err" | head -3 | tr '\n' '|')"
 	mpicc.$mpi -O1 -Wno-stringop-overflow -o "$work/program" "$here/coexist_program.c" "$here/coexist_tool.c" ||
 		fail "$mpi: does not compile"
 	job $mpi "$work/program"

@@ -17,6 +17,7 @@
  */
 #include "config.h"
 #include "log.h"
+#include "mistakes.h"
 #include "xen.h"
 
 #include <errno.h>
@@ -167,6 +168,7 @@ static int settings(void)
 
 	vmo_log_setup(VMO_LOG_WARN, -1);
 	vmo_config_read(&config);
+	vmo_mistakes_tell();
 	vmo_config_print(stdout, &config);
 	return 0;
 }
