@@ -72,7 +72,11 @@ def gather(mpi, mine):
     status, out, err = outcome([where.program(mpi, "doctor_ranks")], environ, 100, json.dumps(mine) + "\n")
     if status != 0:
         return [], (err.strip().splitlines() or [f"exit status {status}"])[-1]
-    return [json.loads(line) for line in out.splitlines() if line.startswith("{")], ""
+    everyone = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    started = environ.get("OMPI_COMM_WORLD_SIZE") or environ.get("PMI_SIZE") or ""
+    if started.isdigit() and table.rank(environ) == 0 and len(everyone) != int(started):
+        return [], f"{len(everyone)} of {started} met: is the launcher of another MPI than {mpi}?"
+    return everyone, ""
 
 
 def ranks_text(ranks):
@@ -112,7 +116,7 @@ def preload(checks, everyone):
     groups = by_value(everyone, lambda one: one["preload"])
     if len(groups) == 2:
         checks.add("ranks.preload", FAIL, f"LD_PRELOAD has the library on {ranks_text(groups[True])}, not on "
-                   f"{ranks_text(groups[False])}: such a job waits in MPI_Init", "mpirun ... vmonecopy run ./app; or mpiexec "
+                   f"{ranks_text(groups[False])}: then no rank uses it, or the job waits in MPI_Init", "mpirun ... vmonecopy run ./app; or mpiexec "
                    "-genv LD_PRELOAD FILE (MPICH), mpirun -x LD_PRELOAD=FILE (Open MPI)")
     elif True in groups:
         checks.add("ranks.preload", PASS, "LD_PRELOAD has the library on every rank")

@@ -127,8 +127,8 @@ def unusable(program, library):
     if ours is None:
         cause = "is not a library" if os.path.exists(library) else "is missing"
         remedy = "run `make`" if where.source_tree() else "install it again"
-        return (f"{library} {cause} on {os.uname().nodename}: {remedy}, on every machine alike: a job with the library "
-                f"on some ranks only waits in MPI_Init"), True
+        return (f"{library} {cause} on {os.uname().nodename}: {remedy}, on every machine alike: a job uses the library on "
+                "all ranks or on none"), True
     if ":" in library or " " in library:
         return f"LD_PRELOAD cannot name {library}: a path with a colon or a space; install it elsewhere", False
     if theirs is None:
