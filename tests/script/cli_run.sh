@@ -101,11 +101,16 @@ cp "$work/app" "$work/foreign"
 printf '\267\000' | dd of="$work/foreign" bs=1 seek=18 conv=notrunc 2>/dev/null	# e_machine: aarch64, or none on aarch64
 [ "$(uname -m)" != x86_64 ] || says "another machine" 126 2 "for aarch64, the library is for x86-64" run "$work/foreign"
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
-	chmod 755 "$work"
-	chmod 4755 "$work/app"
-	says "setuid, by root" 5 0 "" run "$work/app"
-	says "setuid" 5 1 "app is setuid" setpriv --reuid 65534 --clear-groups "$tool" run "$work/app"; out none
-	chmod 755 "$work/app"
+	public=$(mktemp -d /tmp/vmo-cli-run-XXXXXX)	# where another user may go
+	trap 'rm -rf "$work" "$public"' EXIT
+	cp "$work/app" "$public"
+	chmod 755 "$public"
+	chmod 4755 "$public/app"
+	says "setuid, by its owner" 5 0 "" run "$public/app"
+	user="setpriv --reuid 65534 --clear-groups"
+	if $user test -x "$tool" -a -r "$preload" && [ "$($user "$public/app")" = none ]; then
+		says "setuid" 5 1 "app is setuid" $user "$tool" run "$public/app"; out none
+	fi
 fi
 
 # The library's files

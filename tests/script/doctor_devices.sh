@@ -24,6 +24,7 @@ doctor() { # CODE [COMMAND...]: doctor, as that command runs it
 says() { grep -q "^$1  $2  .*$3" "$work/out" || fail "no $1 $2 /$3/ in: $(cat "$work/out")"; }
 fix() { grep -A1 "  $1  " "$work/out" | grep -q "^      fix: .*$2" || fail "$1: no fix /$2/ in: $(cat "$work/out")"; }
 user="setpriv --reuid 65534 --regid 65534 --clear-groups"
+$user test -x "$tool" -a -r "$preload" || skip "another user cannot read this tree"
 
 # /dev with what programs need, and an empty xen; /sys that says xen
 mkdir "$work/dev" "$work/sys" || fail "mkdir"
