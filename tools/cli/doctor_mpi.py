@@ -21,8 +21,13 @@ def flavour_of(launcher):
 
 
 def launchers():
-    """name -> flavour, of those in PATH."""
-    return {name: flavour_of(name) for name in LAUNCHERS if shutil.which(name)}
+    """name -> flavour, of those in PATH. Many names are of one file, which is asked once."""
+    files = {name: os.path.realpath(shutil.which(name)) for name in LAUNCHERS if shutil.which(name)}
+    flavours = {}
+    for name, file in files.items():
+        if file not in flavours:
+            flavours[file] = flavour_of(name)
+    return {name: flavours[file] for name, file in files.items()}
 
 
 def found(checks, there):
@@ -53,7 +58,8 @@ def program(checks, name, there):
         return
     trouble = run.unusable(path, where.library())
     if trouble:
-        checks.add("app.preload", FAIL, trouble[0], "see above" if trouble[1] else "rebuild the program, or run it without the library")
+        checks.add("app.preload", FAIL, trouble[0], "see lib.files" if trouble[1] else
+                   "rebuild the program, or run it without the library")
         return
     checks.add("app.preload", PASS, f"{path} takes LD_PRELOAD")
     if elf.read(path) is None:
@@ -63,7 +69,8 @@ def program(checks, name, there):
     missing = [line.split()[0] for line in loads.splitlines() if "not found" in line]
     flavour = next((mpi for soname, mpi in PROGRAM_LIBRARIES if soname in loads), None)
     if missing:
-        checks.add("app.flavour", FAIL, f"{path} needs what is not installed: {', '.join(missing)}", "install the MPI it was built with")
+        checks.add("app.flavour", FAIL, f"{path} needs what is not installed: {', '.join(missing)}",
+                   "install the MPI it was built with")
     elif flavour is None:
         checks.add("app.flavour", WARN, f"{path} is linked with no MPI that the library knows",
                    "build it with Open MPI 4 or 5, or an MPI of MPICH's ABI; a program that loads its MPI later is right as it is")
@@ -156,7 +163,8 @@ def jobs(checks, there):
         checks.add("lib.abi", FAIL, f"libvmonecopy.so and libvmonecopy-{bad[0]}.so did not come together: see job.{bad[0]}",
                    "use libraries of one build: make, or install again")
     elif ran:
-        checks.add("lib.abi", PASS, "libvmonecopy.so and the libraries for " + ", ".join(m for m in abi if abi[m]) + " are of one build")
+        checks.add("lib.abi", PASS, f"libvmonecopy.so and the libraries for {', '.join(mpi for mpi in abi if abi[mpi])} are of "
+                   "one build")
     else:
         checks.add("lib.abi", SKIP, "no job ran")
     if ran and not substituted and checks.status("memory.hooks") == PASS:

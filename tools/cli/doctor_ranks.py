@@ -116,8 +116,8 @@ def preload(checks, everyone):
     groups = by_value(everyone, lambda one: one["preload"])
     if len(groups) == 2:
         checks.add("ranks.preload", FAIL, f"LD_PRELOAD has the library on {ranks_text(groups[True])}, not on "
-                   f"{ranks_text(groups[False])}: then no rank uses it, or the job waits in MPI_Init", "mpirun ... vmonecopy run ./app; or mpiexec "
-                   "-genv LD_PRELOAD FILE (MPICH), mpirun -x LD_PRELOAD=FILE (Open MPI)")
+                   f"{ranks_text(groups[False])}: then no rank uses it, or the job waits in MPI_Init",
+                   "mpirun ... vmonecopy run ./app; or mpiexec -genv LD_PRELOAD FILE (MPICH), mpirun -x LD_PRELOAD=FILE (Open MPI)")
     elif True in groups:
         checks.add("ranks.preload", PASS, "LD_PRELOAD has the library on every rank")
     else:
