@@ -50,7 +50,7 @@ def once(name, ids):
 # No options: macros of include/vmonecopy.h; of test builds, and of the tools.
 MACROS = ["VMONECOPY_H", "VMONECOPY_WEAK", "VMONECOPY_LIBRARY"]
 TEST_BUILDS_ONLY = {"VMONECOPY_FAULT": ("shim/fault.h", "shim/fault.c", "shim/faults.def", "shim/mistakes.c"),
-                    "VMONECOPY_BUILD": ("shim/mistakes.c", "tools/cli/where.py")}
+                    "VMONECOPY_BUILD": ("shim/mistakes.c", "tools/cli/where.py", "tools/cli/options.py")}
 
 
 def check_options():

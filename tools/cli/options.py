@@ -5,8 +5,8 @@ tests/script/env_values.sh compares both for many values. No imports: `vmonecopy
 """
 
 PREFIX = "VMONECOPY"
-# Not options of the library: read by tools and by builds for tests alone.
-OTHERS = ("VMONECOPY_BUILD", "VMONECOPY_FAULT", "VMONECOPY_DAMAGE")
+# Not options of the library: of the tools.
+OTHERS = ("VMONECOPY_BUILD",)
 # What a WORD may be, behind a colon any text; for another word the library takes the default.
 WORDS = {
     "VMONECOPY_XEN": ("real", "emulated"),

@@ -15,7 +15,7 @@ Options, before the program:
     -h, --help
 
 and one for each option of the library, of which `vmonecopy env` lists values and meaning: --NAME VALUE or --NAME=VALUE
-sets VMONECOPY_NAME; for those that are 0 or 1, --NAME and --no-NAME.
+sets it; for those that are 0 or 1, --NAME and --no-NAME.
 
 Exit status: the program's; 2: wrong use; 126, 127: the program cannot be started, as in sh(1).
 """
