@@ -50,6 +50,10 @@ done
 "$tool" docter 2>"$work/err"; [ $? -eq 2 ] && grep -q 'there are ab, run, doctor, trace, env' "$work/err" || fail "no such subcommand"
 "$tool" 2>"$work/err"; [ $? -eq 2 ] || fail "no subcommand"
 
+# A reader that stops early
+"$tool" env 2>"$work/err" | true
+quiet "a closed pipe"
+
 # bash completion, as bash asks for it
 command -v bash >/dev/null || exit 0
 complete() {	# WORDS...: what the last one may be

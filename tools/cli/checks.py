@@ -62,6 +62,9 @@ def outcome(command, env=None, seconds=60, stdin=""):
             except subprocess.TimeoutExpired:
                 end_session(process)
                 return None, "", f"no end within {seconds} s"
+            except BaseException:   # Ctrl-C does not reach the command, which has a session of its own
+                end_session(process)
+                raise
     except OSError as error:
         return None, "", f"{command[0]}: {error.strerror}"
 
