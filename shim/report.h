@@ -14,8 +14,8 @@
  *   counters        all of counters.def, summed over ranks
  *   reasons         { NAME: { text, messages, bytes } } of what fell through
  *   calls           { MPI_NAME: count } of those that were called
- *   rates           hits and lookups: pool: messages sent in place, and those of them whose pages all were granted ones
- *                   already; map: runs looked up, and those found mapped
+ *   rates           hits and lookups: pool: messages sent in place, and those of them that needed no substitution;
+ *                   map: runs looked up, and those found mapped
  *   times           nanoseconds { copy, stage, substitute, map }, summed over ranks, and clock_reads
  *   sizes           [ { least, most, onecopy, staged, fell_through } ] by size of message; most: null in the last one.
  *                   Each way: { messages, bytes }

@@ -174,7 +174,7 @@ static int pull_extent(struct vmo_incoming *in, const struct vmo_extent *extent,
 	return filled < 0 ? (int)filled : grant_copy_into(in, extent, sink, bytes);
 }
 
-static int pull_extents(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
+static inline __attribute__((always_inline)) int pull_extents(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
 {
 	uint64_t before = 0;
 

@@ -84,25 +84,11 @@ void vmo_subst_reset_lock(void)
 	lock_depth = 0;
 }
 
-/* Not all of it is in place: now, if it is admitted. */
-static __attribute__((noinline)) int fill(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
-                                          struct vmo_piece *pieces, int most)
-{
-	uint64_t began = vmo_time_begin();
-	int rc = vmo_subst_fill(s, pool, begin, end, most);
-	int n = rc ? rc : vmo_subst_in_place(s, pool, begin, end, pieces, most);
-
-	if (n > 0)
-		vmo_count(substituted_messages, 1);
-	vmo_time_end(began, VMO_C_substitute_ns);
-	return n;
-}
-
 int vmo_subst_prepare(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t address, size_t bytes,
                       struct vmo_piece *pieces, int most)
 {
 	uintptr_t begin = vmo_page_up(address), end = vmo_page_down(address + bytes);
-	int n;
+	int n, rc;
 
 	if (begin >= end || end - begin > UINT32_MAX || most < 1 || !s->enabled)
 		return 0;
@@ -110,8 +96,10 @@ int vmo_subst_prepare(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t addr
 		most = VMO_SUBST_PIECES_MOST;
 	vmo_subst_lock();
 	n = vmo_subst_in_place(s, pool, begin, end, pieces, most);
-	if (!n)
-		n = fill(s, pool, begin, end, pieces, most);
+	if (!n) {
+		rc = vmo_subst_fill(s, pool, begin, end, most);
+		n = rc ? rc : vmo_subst_in_place(s, pool, begin, end, pieces, most);
+	}
 	vmo_subst_unlock();
 	return n;
 }
