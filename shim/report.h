@@ -61,7 +61,7 @@ struct vmo_rates {
 };
 struct vmo_rates vmo_rates_of(const struct vmo_stats *sum);
 
-/* The line; with full also all the rest. */
+/* The line; with full also all the rest, as far as there is a detail. */
 void vmo_report_text(FILE *out, const struct vmo_summary *summary, bool full);
 
 /* One JSON object. */
