@@ -45,8 +45,8 @@ struct vmo_detail {
 };
 #define VMO_DETAIL_WORDS (sizeof(struct vmo_detail) / sizeof(uint64_t))
 
-extern bool vmo_detailed;		/* set once, before the first message */
-extern struct vmo_detail vmo_detail;
+extern VMO_HIDDEN bool vmo_detailed;		/* set once, before the first message */
+extern VMO_HIDDEN struct vmo_detail vmo_detail;
 
 /*
  * Counts a message. sign: 1, or -1 where it turned out that it went another way. twice: how many of its one-copy bytes

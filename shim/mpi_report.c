@@ -87,7 +87,7 @@ static void print(const struct vmo_config *config, const struct vmo_summary *sum
 	enum vmo_report_level level = vmo_report_level(config->report);
 
 	if (level != VMO_REPORT_NONE)
-		vmo_report_text(stderr, summary, level == VMO_REPORT_FULL && summary->detail);
+		vmo_report_text(stderr, summary, level == VMO_REPORT_FULL);
 	if (level == VMO_REPORT_JSON && summary->detail)
 		write_file(vmo_report_path(config->report), summary);
 }

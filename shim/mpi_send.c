@@ -225,7 +225,7 @@ void vmo_send_count_native(MPI_Count count, MPI_Datatype type, int dest, MPI_Com
 	MPI_Count bytes;
 
 	if (vmo_send_is_large(count, type, dest, comm, &reason, &bytes))
-		vmo_fall_through(reason, (uint64_t)bytes);
+		vmo_fall_through_to(vmo_comm_peer(comm, dest)->flow, reason, (uint64_t)bytes);
 }
 
 int vmo_Bsend(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)

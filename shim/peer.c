@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "peer.h"
+#include "peer_internal.h"
 
 #include "fault.h"
 #include "log.h"
-#include "mistakes.h"
 #include "peer_flow.h"
 
 #include <errno.h>
@@ -11,135 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <unistd.h>
-
-/* The five rounds' messages. */
-struct hello {
-	uint32_t version;
-	vmo_domid domid;		/* VMO_DOMID_NONE: not in a VM, or switched off */
-	uint64_t digest;
-	uint64_t vm_name;		/* ranks of one VM share its grant limit */
-	uint8_t random[VMO_MAGIC_BYTES];
-	uint64_t options;		/* digest of all that should not differ between ranks */
-	uint32_t report;		/* enum vmo_report_level */
-	uint32_t complains;		/* 1: this rank's environment has mistakes to tell */
-};
-
-struct proof {
-	vmo_gref gref;			/* 0: none was granted */
-	uint8_t nonce[16];
-};
-
-struct offer {
-	uint32_t ok;
-	vmo_gref channel[VMO_CHANNEL_PAGES];
-	vmo_gref directory;
-	uint32_t port;
-};
-
-/* What start-up needs until the pairs are decided: all of it there before the first round (vmo_engine_prepare). */
-struct vmo_start {
-	struct vmo_engine *engine;
-	vmo_exchange_fn *exchange;
-	void *context;
-	struct hello *own, *hello;	/* [ranks] each, as all that follow */
-	struct proof *mine, *theirs;
-	struct vmo_grant *proof_page;	/* pages == 0: none */
-	uint32_t *said, *heard;
-	struct offer *offer, *offered;
-};
-
-static uint64_t name_of_this_vm(void)
-{
-	struct utsname name;
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	if (uname(&name))
-		return 0;
-	for (const char *p = name.nodename; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
-	return hash;
-}
-
-static void fill_random(void *to, size_t bytes)
-{
-	uint64_t now = vmo_now_ns() ^ ((uint64_t)getpid() << 32);
-
-	if (getrandom(to, bytes, 0) == (ssize_t)bytes)
-		return;
-	for (size_t i = 0; i < bytes; i++) {	/* no entropy at all: still unlike another job's */
-		now = now * 6364136223846793005u + 1442695040888963407u;
-		((uint8_t *)to)[i] = (uint8_t)(now >> 56);
-	}
-}
-
-static bool candidates(const struct hello *a, const struct hello *b)
-{
-	return a->domid != VMO_DOMID_NONE && b->domid != VMO_DOMID_NONE && a->domid != b->domid &&
-	       a->version == b->version && a->digest == b->digest;
-}
-
-static bool same_vm(const struct hello *a, const struct hello *b)
-{
-	return a->domid == b->domid && a->vm_name == b->vm_name;
-}
-
-/* What all ranks know of the environments of all. */
-static void compare_environments(const struct vmo_start *s)
-{
-	struct vmo_engine *e = s->engine;
-
-	e->report = s->hello[0].report;
-	vmo_detailed = e->report >= VMO_REPORT_FULL;
-	for (uint32_t r = e->ranks; r--;) {
-		e->options_differ |= s->hello[r].options != s->hello[0].options;
-		if (s->hello[r].complains)
-			e->complains = r;
-	}
-}
-
-/* Round 1. Afterwards every rank holds the same table. */
-static int say_hello(struct vmo_start *s)
-{
-	struct vmo_engine *e = s->engine;
-	struct hello *out = s->own;
-
-	out[0].version = VMO_WIRE_VERSION;
-	out[0].domid = e->xen ? vmo_xen_domid(e->xen) : VMO_DOMID_NONE;
-	out[0].digest = vmo_config_digest(&e->config, true);
-	out[0].vm_name = name_of_this_vm();
-	out[0].options = vmo_config_digest(&e->config, false);
-	out[0].report = vmo_report_level(e->config.report);
-	out[0].complains = vmo_mistakes_any();
-	fill_random(out[0].random, sizeof out[0].random);
-	for (uint32_t r = 1; r < e->ranks; r++)
-		out[r] = out[0];
-	int rc = s->exchange(s->context, out, s->hello, sizeof *out);
-	memcpy(e->magic, s->hello[0].random, sizeof e->magic);
-	return rc;
-}
-
-static bool any_candidates(const struct vmo_start *s)
-{
-	for (uint32_t a = 0; a < s->engine->ranks; a++)
-		for (uint32_t b = 0; b < a; b++)
-			if (candidates(&s->hello[a], &s->hello[b]))
-				return true;
-	return false;
-}
-
-static uint64_t ranks_in_this_vm(const struct vmo_start *s)
-{
-	const struct vmo_engine *e = s->engine;
-	uint64_t ranks_here = 0;
-
-	for (uint32_t r = 0; r < e->ranks; r++)
-		ranks_here += same_vm(&s->hello[r], &s->hello[e->rank]);
-	return ranks_here ? ranks_here : 1;
-}
 
 /* `asked` pages, if any were asked for, but not more than there are. */
 static uint64_t pages_of(long asked_bytes, uint64_t there_are)
@@ -158,7 +30,7 @@ static void open_budget(const struct vmo_start *s)
 	struct vmo_engine *e = s->engine;
 	uint64_t vm = pages_of(e->config.vm_grant_budget, vmo_xen_grant_limit(e->xen) / 4 * 3);
 
-	e->budget.pages = e->config.grant_budget ? pages_of(e->config.grant_budget, vm) : vm / ranks_in_this_vm(s);
+	e->budget.pages = e->config.grant_budget ? pages_of(e->config.grant_budget, vm) : vm / vmo_hello_ranks_here(s);
 	if (vmo_ledger_new(&e->budget.ledger, e->xen, VMO_LEDGER_GRANTS, vm))
 		e->budget.ledger = NULL;
 }
@@ -166,28 +38,13 @@ static void open_budget(const struct vmo_start *s)
 static int open_cache(const struct vmo_start *s)
 {
 	struct vmo_engine *e = s->engine;
-	uint64_t vm = (uint64_t)e->config.vm_map_budget / VMO_PAGE_BYTES, share = vm / ranks_in_this_vm(s);
+	uint64_t vm = (uint64_t)e->config.vm_map_budget / VMO_PAGE_BYTES, share = vm / vmo_hello_ranks_here(s);
 	uint64_t own = (uint64_t)e->config.map_budget / VMO_PAGE_BYTES;
 	int rc = vmo_mapcache_new(&e->cache, e->xen, own < share ? own : share);
 
 	if (!rc && !vmo_ledger_new(&e->maps, e->xen, VMO_LEDGER_MAPS, vm))
 		vmo_mapcache_share(e->cache, e->maps);
 	return rc;
-}
-
-static void note_reasons(struct vmo_start *s)
-{
-	struct vmo_engine *e = s->engine;
-
-	for (uint32_t r = 0; r < e->ranks; r++) {
-		struct vmo_peer *peer = &e->peer[r];
-		peer->engine = e;
-		peer->rank = r;
-		peer->domid = s->hello[r].domid;
-		peer->reason = r == e->rank ? VMO_R_to_self
-		             : peer->domid != VMO_DOMID_NONE && same_vm(&s->hello[r], &s->hello[e->rank]) ? VMO_R_same_vm
-		             : VMO_R_not_coresident;
-	}
 }
 
 /* One page with a nonce, granted to the peer's domain. On failure the proof stays empty. */
@@ -205,7 +62,7 @@ static void grant_proof(struct vmo_start *s, uint32_t r)
 		proof->gref = 0;
 		return;
 	}
-	fill_random(proof->nonce, sizeof proof->nonce);
+	vmo_fill_random(proof->nonce, sizeof proof->nonce);
 	memcpy(page, proof->nonce, sizeof proof->nonce);
 	syscall(SYS_munmap, page, VMO_PAGE_BYTES);
 }
@@ -245,11 +102,11 @@ static int prove(struct vmo_start *s)
 	struct vmo_engine *e = s->engine;
 
 	for (uint32_t r = 0; r < e->ranks; r++)
-		if (candidates(&s->hello[r], &s->hello[e->rank]))
+		if (vmo_hello_candidates(&s->hello[r], &s->hello[e->rank]))
 			grant_proof(s, r);
 	int rc = s->exchange(s->context, s->mine, s->theirs, sizeof *s->mine);
 	for (uint32_t r = 0; !rc && r < e->ranks; r++)
-		e->peer[r].on = candidates(&s->hello[r], &s->hello[e->rank]) && proven(s, r);
+		e->peer[r].on = vmo_hello_candidates(&s->hello[r], &s->hello[e->rank]) && proven(s, r);
 	if (!rc)
 		rc = agree(s);
 	for (uint32_t r = 0; r < e->ranks; r++)
@@ -354,71 +211,14 @@ static int open_rooms(struct vmo_start *s, struct vmo_memhook *hook)
 	return rc ? rc : vmo_subst_new(&e->subst, &options);
 }
 
-/* A pool's directory and one channel are the least that a peer costs. */
-static bool lacks_grants(const struct vmo_engine *e)
-{
-	bool no_pool = vmo_xen_grant_limit(e->xen) < VMO_CHANNEL_PAGES + 1;
-
-	for (uint32_t r = 0; r < e->ranks; r++)
-		no_pool |= e->peer[r].reason == VMO_R_no_pool;
-	return no_pool;
-}
-
-/* Why is no peer on? The first cause that applies, as seen from this rank. */
-static void explain(struct vmo_start *s)
-{
-	struct vmo_engine *e = s->engine;
-	const struct hello *self = &s->hello[e->rank];
-	uint32_t other_vm = 0, other_options = 0;
-
-	if (e->why[0])
-		return;
-	for (uint32_t r = 0; r < e->ranks; r++) {
-		bool vm = s->hello[r].domid != VMO_DOMID_NONE && s->hello[r].domid != self->domid;
-		other_vm += vm;
-		other_options += vm && (s->hello[r].digest != self->digest || s->hello[r].version != self->version);
-	}
-	if (e->ranks == 1)
-		snprintf(e->why, sizeof e->why, "the job has only one rank");
-	else if (other_options)
-		snprintf(e->why, sizeof e->why, "ranks differ in VMONECOPY_XEN or in the version of libvmonecopy; set them alike on all");
-	else if (other_vm && e->xen && lacks_grants(e))
-		snprintf(e->why, sizeof e->why, "too few grants: gntalloc's limit is %zu pages for this whole VM%s",
-		         vmo_xen_grant_limit(e->xen), e->budget.pages && !vmo_ledger_free_pages(e->budget.ledger)
-		         ? "; other jobs have all of the library's part" : "");
-	else if (other_vm)
-		snprintf(e->why, sizeof e->why, "no other VM of this job is on this host");
-	else
-		snprintf(e->why, sizeof e->why, "all ranks that run on Xen are in one VM (domain %u)", self->domid);
-}
-
-/* For the matrix of who sent to whom. */
-static void name_vms(struct vmo_start *s)
-{
-	struct vmo_engine *e = s->engine;
-
-	if (e->report < VMO_REPORT_FULL)
-		return;
-	for (uint32_t r = 0; r < e->ranks; r++) {
-		uint32_t vm = 0;
-		if (!e->peer[r].on && !same_vm(&s->hello[r], &s->hello[e->rank]))
-			continue;
-		while (!same_vm(&s->hello[vm], &s->hello[r]))
-			vm++;
-		vmo_flow_for(e, &e->peer[r], vm);
-	}
-}
-
 static int meet(struct vmo_start *s, struct vmo_memhook *hook)
 {
-	int rc = say_hello(s);
+	int rc = vmo_hello_say(s);
 
 	if (rc)
 		return rc;
-	compare_environments(s);
-	note_reasons(s);
-	if (!any_candidates(s)) {
-		explain(s);
+	if (!vmo_hello_any_candidates(s)) {
+		vmo_hello_explain(s);
 		return 0;
 	}
 	/* From here on every rank takes part in four more rounds, with or without a Xen of its own. */
@@ -431,9 +231,9 @@ static int meet(struct vmo_start *s, struct vmo_memhook *hook)
 	if (!rc)
 		rc = connect_pairs(s);
 	if (!s->engine->peers_on)
-		explain(s);
+		vmo_hello_explain(s);
 	else
-		name_vms(s);
+		vmo_hello_name_vms(s);
 	return rc;
 }
 

@@ -139,8 +139,8 @@ struct vmo_rates vmo_rates_of(const struct vmo_stats *sum)
 	struct vmo_rates rates = { .runs_used = c[VMO_C_map_hits] + c[VMO_C_maps], .runs_found_mapped = c[VMO_C_map_hits] };
 
 	rates.sent_in_place = c[VMO_C_onecopy_messages] + c[VMO_C_late_messages];
-	if (rates.sent_in_place > c[VMO_C_substituted_messages])
-		rates.found_in_place = rates.sent_in_place - c[VMO_C_substituted_messages];
+	if (rates.sent_in_place > c[VMO_C_substitutions])
+		rates.found_in_place = rates.sent_in_place - c[VMO_C_substitutions];
 	return rates;
 }
 

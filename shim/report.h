@@ -14,8 +14,8 @@
  *   counters        all of counters.def, summed over ranks
  *   reasons         { NAME: { text, messages, bytes } } of what fell through
  *   calls           { MPI_NAME: count } of those that were called
- *   rates           hits and lookups: pool: messages sent in place, and those of them whose pages all were granted ones
- *                   already; map: runs looked up, and those found mapped
+ *   rates           hits and lookups: pool: messages sent in place, and those of them that needed no substitution;
+ *                   map: runs looked up, and those found mapped
  *   times           nanoseconds { copy, stage, substitute, map }, summed over ranks, and clock_reads
  *   sizes           [ { least, most, onecopy, staged, fell_through } ] by size of message; most: null in the last one.
  *                   Each way: { messages, bytes }
@@ -61,7 +61,7 @@ struct vmo_rates {
 };
 struct vmo_rates vmo_rates_of(const struct vmo_stats *sum);
 
-/* The line; with full also all the rest. */
+/* The line; with full also all the rest, as far as there is a detail. */
 void vmo_report_text(FILE *out, const struct vmo_summary *summary, bool full);
 
 /* One JSON object. */

@@ -76,6 +76,14 @@ static int64_t wait_filled(struct vmo_incoming *in, uint64_t least)
 	return (int64_t)(filled < in->bytes ? filled : in->bytes);
 }
 
+static __attribute__((noinline, cold)) void put_timed(struct vmo_sink *sink, const char *from, uint64_t bytes)
+{
+	uint64_t began = vmo_time_begin();
+
+	vmo_sink_put(sink, from, bytes);
+	vmo_time_end(began, VMO_C_copy_ns);
+}
+
 /* Copies from one extent's mapping, following the sender's fill. `before`: message bytes before it. */
 static int copy_extent(struct vmo_incoming *in, uint64_t before, const char *from, struct vmo_sink *sink, uint64_t bytes)
 {
@@ -86,9 +94,10 @@ static int copy_extent(struct vmo_incoming *in, uint64_t before, const char *fro
 		uint64_t upto = (uint64_t)filled - before;
 		if (upto > bytes)
 			upto = bytes;
-		uint64_t began = vmo_time_begin();
-		vmo_sink_put(sink, from + at, upto - at);
-		vmo_time_end(began, VMO_C_copy_ns);
+		if (vmo_likely(!vmo_detailed))
+			vmo_sink_put(sink, from + at, upto - at);
+		else
+			put_timed(sink, from + at, upto - at);
 		at = upto;
 	}
 	return 0;
@@ -165,7 +174,7 @@ static int pull_extent(struct vmo_incoming *in, const struct vmo_extent *extent,
 	return filled < 0 ? (int)filled : grant_copy_into(in, extent, sink, bytes);
 }
 
-static int pull_extents(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
+static inline __attribute__((always_inline)) int pull_extents(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
 {
 	uint64_t before = 0;
 

@@ -44,7 +44,7 @@ struct vmo_stats {
 
 #define VMO_STATS_WORDS (sizeof(struct vmo_stats) / sizeof(uint64_t))
 
-extern struct vmo_stats vmo_stats;
+extern VMO_HIDDEN struct vmo_stats vmo_stats;
 
 #define vmo_count(id, n) \
 	__atomic_fetch_add(&vmo_stats.counter[VMO_C_##id], (uint64_t)(n), __ATOMIC_RELAXED)

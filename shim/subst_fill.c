@@ -190,6 +190,20 @@ static int consolidate(struct vmo_subst *s, const struct vmo_pool *pool, uintptr
 	return rc;
 }
 
+static int substitute(struct vmo_subst *s, struct plan *plan, struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
+                      int most)
+{
+	uint64_t began = vmo_time_begin();
+	int rc = make_room(s, plan, pool, begin, end, most);
+
+	if (rc)
+		vmo_admission_no_room(&s->admission, begin, end);
+	else
+		rc = place_fills(s, plan, begin, end);
+	vmo_time_end(began, VMO_C_substitute_ns);
+	return rc;
+}
+
 int vmo_subst_fill(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, uintptr_t end, int most)
 {
 	struct plan plan;
@@ -211,10 +225,5 @@ int vmo_subst_fill(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, 
 		vmo_admission_refused(&s->admission, begin, end);
 		return 0;
 	}
-	rc = make_room(s, &plan, pool, begin, end, most);
-	if (rc) {
-		vmo_admission_no_room(&s->admission, begin, end);
-		return rc;
-	}
-	return place_fills(s, &plan, begin, end);
+	return substitute(s, &plan, pool, begin, end, most);
 }

@@ -97,11 +97,8 @@ int vmo_subst_prepare(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t addr
 	vmo_subst_lock();
 	n = vmo_subst_in_place(s, pool, begin, end, pieces, most);
 	if (!n) {
-		uint64_t began = vmo_time_begin();
 		rc = vmo_subst_fill(s, pool, begin, end, most);
 		n = rc ? rc : vmo_subst_in_place(s, pool, begin, end, pieces, most);
-		vmo_count(substituted_messages, n > 0);
-		vmo_time_end(began, VMO_C_substitute_ns);
 	}
 	vmo_subst_unlock();
 	return n;

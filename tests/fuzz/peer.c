@@ -18,7 +18,7 @@
 #define CHANGES 12
 #define STORES 4
 
-/* As in shim/peer.c; the sizes are checked. */
+/* As in shim/peer_internal.h and peer.c; the sizes are checked. */
 struct hello { uint32_t version, domid; uint64_t digest, vm_name; uint8_t random[VMO_MAGIC_BYTES]; uint64_t options; uint32_t report, complains; };
 struct proof { vmo_gref gref; uint8_t nonce[16]; };
 struct offer { uint32_t ok; vmo_gref channel[VMO_CHANNEL_PAGES]; vmo_gref directory; uint32_t port; };
