@@ -329,9 +329,7 @@ compdb:                         ## compile_commands.json for editors
 clean-objects:
 	@rm -rf $B/obj
 clean:                          ## remove what was built (images of the Xen lab stay)
-	rm -rf $B/obj $B/doctor $B/tests $B/asan $B/tsan $B/faults $B/*.so
-
-	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/fuzz $B/*.so
+	rm -rf $B/obj $B/doctor $B/tests $B/asan $B/tsan $B/faults $B/fuzz $B/*.so
 
 help:                           ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
