@@ -52,7 +52,7 @@ DOCTOR   := $B/doctor/probe $B/doctor/owners $(foreach m,$(MPIS),$B/tests/$m/doc
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help installable install uninstall setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
+.PHONY: all help installable install uninstall deb setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
 all: $(LIBS) $(DOCTOR)          ## build the libraries, and what `vmonecopy doctor` runs
@@ -178,10 +178,16 @@ install: installable            ## PREFIX=/usr/local, LIBDIR=PREFIX/lib, DESTDIR
 uninstall:                      ## PREFIX=/usr/local, DESTDIR=: remove what was installed there
 	@tools/packaging/install uninstall --version '$(VERSION)' --destdir '$(DESTDIR)' --prefix '$(PREFIX)'
 
+# A package of this tree as it is, in build/deb (tools/packaging/deb.sh).
+DEB_PACKAGES := debhelper dpkg-dev
+deb: setup                      ## a Debian package of this tree: build/deb/vmonecopy_*.deb (2 minutes)
+	@$(call install,$(DEB_PACKAGES))
+	@tools/packaging/deb.sh '$B/deb' '$(VERSION)'
+
 # Debian packages: to build and measure, and what only tests need.
 PACKAGES      := gcc make python3 mpich libmpich-dev openmpi-bin libopenmpi-dev libxen-dev uthash-dev iproute2 util-linux
 FUZZ_PACKAGES := clang libclang-rt-14-dev
-TEST_PACKAGES := mandoc pkg-config gfortran spin valgrind gdb strace libjemalloc2 libtcmalloc-minimal4 netpipe-openmpi netpipe-mpich2 hpcc \
+TEST_PACKAGES := $(DEB_PACKAGES) mandoc pkg-config gfortran spin valgrind gdb strace libjemalloc2 libtcmalloc-minimal4 netpipe-openmpi netpipe-mpich2 hpcc \
                  scalapack-mpi-test python3-mpi4py python3-numpy gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
                  $(FUZZ_PACKAGES)
 
