@@ -8,6 +8,10 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-
 CPPFLAGS += -Ishim -Iinclude -D_GNU_SOURCE $(if $(FAULTS),-DVMO_FAULTS)
 FLAGS    = -std=gnu11 -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(CPPFLAGS) $(CFLAGS) $(SAN)
 ARCH    := $(shell $(CC) -dumpmachine | cut -d- -f1)
+VERSION := $(shell sed -n 's/^.define VMO_VERSION "\(.*\)"$$/\1/p' shim/vmo.h)
+# Nobody need link it. Who does in place of preloading is told of a change by the first number of the version; and linked
+# and preloaded, it is loaded once.
+SONAME  := libvmonecopy.so.$(firstword $(subst ., ,$(VERSION)))
 
 MPICC.mpich   ?= mpicc.mpich
 MPICC.openmpi ?= mpicc.openmpi
@@ -20,7 +24,7 @@ MPIINC.openmpi = $(shell $(MPICC.openmpi) --showme:compile 2>/dev/null)
 
 ifeq ($(V),1)
 Q :=
-say :=
+say = @:
 else
 Q := @
 say = @printf '  %-7s %s\n'
@@ -47,7 +51,7 @@ DOCTOR   := $B/doctor/probe $B/doctor/owners $(foreach m,$(MPIS),$B/tests/$m/doc
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
+.PHONY: all help installable install uninstall deb setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
 all: $(LIBS) $(DOCTOR)          ## build the libraries, and what `vmonecopy doctor` runs
@@ -55,7 +59,7 @@ all: $(LIBS) $(DOCTOR)          ## build the libraries, and what `vmonecopy doct
 $B/libvmonecopy.so: $(FRONT_OBJ) shim/libvmonecopy.map
 	$(say) LINK $@
 	$(Q)sed 's/^VMO_HOOK_VERSION/$(HOOK_VERSION)/' shim/libvmonecopy.map > $B/obj/libvmonecopy.map
-	$(Q)$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(@F) -Wl,--version-script=$B/obj/libvmonecopy.map -Wl,-z,now,-z,relro,-z,defs -o $@ $(FRONT_OBJ)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$B/obj/libvmonecopy.map -Wl,-z,now,-z,relro,-z,defs -o $@ $(FRONT_OBJ)
 
 # Open MPI's handles are addresses of variables in libmpi, so its flavour names that library; it is
 # loaded only where that library is loaded already.
@@ -64,7 +68,7 @@ MPILIB.mpich   =
 define FLAVOUR
 $B/libvmonecopy-$(1).so: $(MPIC:%=$B/obj/$(1)/%.o) $(CORE_OBJ) shim/flavour.map
 	$$(say) LINK $$@
-	$$(Q)$$(CC) $$(CFLAGS) $$(SAN) -shared -Wl,-soname,$$(@F) -Wl,--version-script=shim/flavour.map -Wl,-z,relro -o $$@ $(MPIC:%=$B/obj/$(1)/%.o) $$(CORE_OBJ) -Wl,--as-needed $$(MPILIB.$(1))
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(SAN) -shared -Wl,-soname,$$(@F) -Wl,--version-script=shim/flavour.map -Wl,-z,relro -o $$@ $(MPIC:%=$B/obj/$(1)/%.o) $$(CORE_OBJ) -Wl,--as-needed $$(MPILIB.$(1))
 $B/obj/$(1)/%.o: shim/%.c
 	@mkdir -p $$(@D)
 	$$(say) CC.$(1) $$<
@@ -110,13 +114,13 @@ $(foreach m,$(MPIS),$(eval $(call FLAVOUR,$m)))
 
 $B/libxenemu.so: $(EMU_OBJ)
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(@F) -o $@ $(EMU_OBJ) -lpthread
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -shared -Wl,-soname,$(@F) -o $@ $(EMU_OBJ) -lpthread
 
 # Not the library's: for comparisons with more ranks than cores.
 $B/libyield.so: tools/ab/yield.c
 	@mkdir -p $(@D)
 	$(say) LINK $@
-	$(Q)$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+	$(Q)$(CC) -std=gnu11 $(WARN) -D_GNU_SOURCE $(CFLAGS) $(LDFLAGS) -fPIC -shared -o $@ $< -ldl
 
 $B/obj/core/%.o: shim/%.c
 	@mkdir -p $(@D)
@@ -155,10 +159,34 @@ $B/tests/unit/%: tests/unit/%.c $(CORE_OBJ) $(UNIT_HOOK)
 	$(say) CC $@
 	$(Q)$(CC) $(FLAGS) -Itests/unit -o $@ $< $(CORE_OBJ) $(UNIT_HOOK) -lpthread -ldl
 
+# Installing (tools/packaging/install tells what goes where). Nothing is fetched, and no privilege is asked for.
+PREFIX    ?= /usr/local
+LIBDIR    ?= $(PREFIX)/lib
+MANDIR    ?= $(PREFIX)/share/man
+MODULEDIR ?= $(PREFIX)/share/modulefiles
+# What the tool runs: to measure, and the doctor's.
+PROGRAMS  := $(foreach m,$(MPIS),$(patsubst tools/bench/%.c,$B/tests/$m/%,$(wildcard tools/bench/*.c))) $(DOCTOR)
+MAN       := $(patsubst docs/man/%.in,$B/man/%,$(wildcard docs/man/*.in))
+$B/man/%: docs/man/%.in tools/man_pages.py tools/options_table.py tools/vmonecopy $(wildcard tools/*/*.py) shim/options.def shim/vmo.h CHANGELOG.md
+	$(say) MAN $@
+	$(Q)python3 tools/man_pages.py $< $@
+installable: $(LIBS) $B/libyield.so $(PROGRAMS) $(MAN)
+install: installable            ## PREFIX=/usr/local, LIBDIR=PREFIX/lib, DESTDIR=: install the libraries and the vmonecopy command
+	@tools/packaging/install install --build '$B' --version '$(VERSION)' --destdir '$(DESTDIR)' --prefix '$(PREFIX)' --libdir '$(LIBDIR)' \
+		--mandir '$(MANDIR)' --moduledir '$(MODULEDIR)' --mpis $(MPIS) --programs $(PROGRAMS) --pages $(MAN)
+uninstall:                      ## PREFIX=/usr/local, DESTDIR=: remove what was installed there
+	@tools/packaging/install uninstall --version '$(VERSION)' --destdir '$(DESTDIR)' --prefix '$(PREFIX)'
+
+# A package of this tree as it is, in build/deb (tools/packaging/deb.sh).
+DEB_PACKAGES := debhelper dpkg-dev
+deb: setup                      ## a Debian package of this tree: build/deb/vmonecopy_*.deb (2 minutes)
+	@$(call install,$(DEB_PACKAGES))
+	@tools/packaging/deb.sh '$B/deb' '$(VERSION)'
+
 # Debian packages: to build and measure, and what only tests need.
 PACKAGES      := gcc make python3 mpich libmpich-dev openmpi-bin libopenmpi-dev libxen-dev uthash-dev iproute2 util-linux
 FUZZ_PACKAGES := clang libclang-rt-14-dev
-TEST_PACKAGES := gfortran spin valgrind gdb strace libjemalloc2 libtcmalloc-minimal4 netpipe-openmpi netpipe-mpich2 hpcc \
+TEST_PACKAGES := $(DEB_PACKAGES) mandoc pkg-config gfortran spin valgrind gdb strace libjemalloc2 libtcmalloc-minimal4 netpipe-openmpi netpipe-mpich2 hpcc \
                  scalapack-mpi-test python3-mpi4py python3-numpy gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user \
                  $(FUZZ_PACKAGES)
 
@@ -328,9 +356,7 @@ compdb:                         ## compile_commands.json for editors
 clean-objects:
 	@rm -rf $B/obj
 clean:                          ## remove what was built (images of the Xen lab stay)
-	rm -rf $B/obj $B/doctor $B/tests $B/asan $B/tsan $B/faults $B/*.so
-
-	rm -rf $B/obj $B/tests $B/asan $B/tsan $B/fuzz $B/*.so
+	rm -rf $B/obj $B/doctor $B/tests $B/asan $B/tsan $B/faults $B/fuzz $B/man $B/deb $B/*.so
 
 help:                           ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

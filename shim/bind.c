@@ -4,7 +4,7 @@
  *
  *   vmo_bind --> find_mpi       the object that provides PMPI_*: any scope, also dlopen'ed RTLD_LOCAL
  *            --> find_flavour   by MPI_Get_library_version and SONAME
- *            --> load_flavour   dlopen it beside this file; vmo_flavour_attach fills the slots
+ *            --> load_flavour   dlopen it beside this file, links followed; vmo_flavour_attach fills the slots
  *            --> fill_slots     all that is still lazy: the MPI's own functions
  *
  * No MPI found: the call returns an error code, and the slots stay lazy: one may be dlopen'ed later.
@@ -301,16 +301,29 @@ static void look_for_tools_behind(void)
 
 /* ---- bind ----------------------------------------------------------------------------------- */
 
-/* The loader knows where a file preloaded by a relative name was, also after a chdir. */
+/*
+ * Where this very file lies: a link in the loader's path, or in a tree of links, leads to it. The loader knows
+ * where a file preloaded by a relative name was, also after a chdir.
+ */
 static bool find_directory(void)
 {
+	char path[sizeof directory + 1], real[PATH_MAX];
+	const char *name;
 	Dl_info info;
 	void *self = dladdr(&host, &info) ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
 	int error = self ? dlinfo(self, RTLD_DI_ORIGIN, directory) : -1;
 
 	if (self)
 		dlclose(self);
-	return error == 0;
+	if (error)
+		return false;
+	name = strrchr(info.dli_fname, '/');
+	snprintf(path, sizeof path, "%.4095s/%.4095s", directory, name ? name + 1 : info.dli_fname);
+	if (realpath(path, real)) {
+		*strrchr(real, '/') = '\0';
+		strcpy(directory, real);
+	}
+	return true;
 }
 
 static void load_flavour(const struct flavour *flavour)

@@ -14,11 +14,16 @@ BEGIN, END = "<!-- options: made by tools/options_table.py -->\n", "<!-- end of 
 LINE = re.compile(r'^X\((\w+), "(\w+)", (\w+), "([^"]*)", .*?, [01], "([^"]*)"\)$', re.MULTILINE)
 
 
-def table():
-    """The options in the order of options.def; those for tests only are left out."""
+def options():
+    """(variable, kind, default, meaning) in the order of options.def; those for tests only are left out."""
     with open(os.path.join(ROOT, "shim/options.def"), encoding="utf-8") as text:
-        options = LINE.findall(text.read())
-    rows = [f"| `{env}` | {default} | {doc} |\n" for _, env, _, default, doc in options if "for tests only" not in doc]
+        found = LINE.findall(text.read())
+    return [row[1:] for row in found if "for tests only" not in row[-1]]
+
+
+def table():
+    """The options as rows of Markdown."""
+    rows = [f"| `{env}` | {default} | {doc} |\n" for env, _, default, doc in options()]
     return "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
 
 

@@ -16,6 +16,7 @@
  * RUN: np=2 VMONECOPY_THRESHOLD=64 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0 expect="late_bytes [1-9]"
  * RUN: np=2 VMONECOPY_RUN=4K VMONECOPY_ADMISSION=1
  * RUN: np=2 XENEMU_LIMIT=100 expect="fell_through.no_pool [1-9]"
+ * RUN: np=2 VMONECOPY_ADMISSION=1 VMONECOPY_MEMHOOKS=0 expect="staged_bytes [1-9]" expect="\A(?![\s\S]* onecopy_bytes)"
  */
 #include "t.h"
 

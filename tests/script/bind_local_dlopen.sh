@@ -65,7 +65,7 @@ compile late "$work/late.c" -Wl,--unresolved-symbols=ignore-all
 compile inside "$work/inside.c" $fake -rdynamic
 
 run() {
-	timeout 30 env LD_LIBRARY_PATH="$work" LD_PRELOAD="${use:-$work/libvmonecopy.so}" "$@" >"$work/out" 2>"$work/err" ||
+	timeout 30 env LD_LIBRARY_PATH="$work${search:+:$search}" LD_PRELOAD="${use:-$work/libvmonecopy.so}" "$@" >"$work/out" 2>"$work/err" ||
 		fail "$(basename "$1"): $(head -1 "$work/out") $(head -1 "$work/err")"
 }
 # counted WANTED: what the flavour counted since the last time
@@ -99,6 +99,18 @@ counted ""
 use=$work/libvmonecopy.so:$work/twin/libvmonecopy.so run "$work/late" "$work/plugin12.so"
 counted "Recv 1 Send 1 attach 1 "
 
+# Preloaded by a link that lies elsewhere, itself reached by a linked directory: the flavour is beside the file.
+mkdir "$work/links"
+ln -s ../libvmonecopy.so "$work/links/libvmonecopy.so.0"
+ln -s libvmonecopy.so.0 "$work/links/other_name.so"
+ln -s links "$work/path"
+for link in "$work/links/libvmonecopy.so.0" "$work/path/other_name.so"; do
+	use=$link run "$work/late" "$work/plugin12.so"
+	counted "Recv 1 Send 1 attach 1 "
+done
+search=$work/path use=libvmonecopy.so.0 run "$work/late" "$work/plugin12.so"
+counted "Recv 1 Send 1 attach 1 "
+
 # Preloaded by a relative name, and the program has gone elsewhere since.
 cat >"$work/cd.c" <<'EOF2'
 #include <unistd.h>
@@ -106,6 +118,8 @@ static void __attribute__((constructor)) go(void) { if (chdir("/")) _exit(9); }
 EOF2
 compile cd.so -shared -fPIC "$work/cd.c"
 cd "$work" || exit 1
-use=./libvmonecopy.so:./cd.so run "$work/late" "$work/plugin12.so"
-counted "Recv 1 Send 1 attach 1 "
+for name in ./libvmonecopy.so path/other_name.so; do
+	use=$name:./cd.so run "$work/late" "$work/plugin12.so"
+	counted "Recv 1 Send 1 attach 1 "
+done
 exit 0

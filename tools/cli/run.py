@@ -26,7 +26,7 @@ import sys
 from . import elf, where
 
 SUMMARY = "start a rank of an MPI program with the library"
-# Memory allocators work behind the library, not before it (README, Limits).
+# Memory allocators work behind the library, not before it (docs/LIMITS.md).
 ALLOCATORS = ("libjemalloc", "libtcmalloc", "libmimalloc", "libtbbmalloc", "libhoard", "libsnmalloc", "libscudo")
 EMULATED_PAGES = "32768"    # 128 MiB: gntalloc's default of 4 MiB is for real Xen
 
