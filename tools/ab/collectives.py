@@ -12,7 +12,9 @@ import time
 from collections import Counter
 from statistics import median
 
-from . import CannotRun, WrongResult, jobs, machine, measure, report
+from cli import where
+
+from . import CannotRun, WrongResult, carried, jobs, machine, measure, modes, report
 
 COLLECTIVES = ("alltoall", "alltoallv", "allgather", "bcast", "allreduce", "reduce", "reduce_scatter", "gather",
                "scatter")
@@ -54,17 +56,14 @@ class Cell:
 
 def program(options, mpi, test, size):
     """Command line of the bench program."""
-    name = "vmokernel" if test in KERNELS else "vmocoll"
-    path = os.path.join(options.build, "tests", mpi.name, name)
-    if not os.access(path, os.X_OK):
-        raise CannotRun(f"{path} is missing: run `make {os.path.relpath(path)}`")
+    path = modes.bench_program(options.build, mpi.name, "vmokernel" if test in KERNELS else "vmocoll")
     return [path, "--tests", test, "--sizes", str(size), "--ms", str(options.ms)]
 
 
 def preloads(options, mpi, mode, ranks):
     """What a rank gets, or nothing."""
     crowded = ranks > len(os.sched_getaffinity(0))
-    yields = os.path.join(options.build, "libyield.so")
+    yields = os.path.join(options.build or where.libdir(), "libyield.so")
     wanted = [yields] if crowded and mpi.name == "mpich" else []
     if wanted and not os.path.exists(yields):
         raise CannotRun(f"{yields} is missing: run `make {os.path.relpath(yields)}`")
@@ -86,7 +85,7 @@ def judge(done, limit):
 
 def counters_of(stderr):
     """The library's, with bytes that were copied twice taken for staged."""
-    counters = measure.honest({name: int(value) for name, value in measure.COUNTER.findall(stderr)})
+    counters = carried.honest({name: int(value) for name, value in measure.COUNTER.findall(stderr)})
     found = SAME_VM.search(stderr)
     return {**counters, "same_vm_bytes": int(found[1]) if found else 0}
 

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 
+from cli import where
+
 from . import CannotRun
 
 
@@ -29,12 +31,18 @@ MODES = (
 )
 
 
-def bench_command(build, mpi_name, arguments):
-    """The bench program of one MPI."""
-    program = os.path.join(build, "tests", mpi_name, "vmobench")
+def bench_program(build, mpi_name, name):
+    """One of tools/bench, built for one MPI; build None: where `make`, or `make install`, puts it."""
+    program = os.path.join(build, "tests", mpi_name, name) if build else where.program(mpi_name, name)
     if not os.access(program, os.X_OK):
-        raise CannotRun(f"{program} is missing: run `make {os.path.relpath(program)}`")
-    return [program, *arguments]
+        raise CannotRun(f"{program} is missing: run `make {os.path.relpath(program)}`" if build or where.source_tree() else
+                        f"{program} is missing: install vmonecopy anew")
+    return program
+
+
+def bench_command(build, mpi_name, arguments):
+    """The program of --table."""
+    return [bench_program(build, mpi_name, "vmobench"), *arguments]
 
 
 @dataclass(frozen=True)
