@@ -26,6 +26,7 @@ Exit status: 0 measured; 1 measured, but with the library bytes, output or exit 
 2 cannot run. The caller's VMONECOPY_* and XENEMU_* settings reach the ranks with the library, and no other.
 """
 import contextlib
+import json
 import os
 import random
 import sys
@@ -33,7 +34,8 @@ import time
 
 from cli import where
 
-from . import CannotRun, WrongResult, collectives, files, guests, jobs, machine, measure, modes, osu, paths, program, report
+from . import (CannotRun, WrongResult, collectives, files, guests, jobs, machine, measure, modes, osu, paths, plot_pairs,
+               plot_sizes, program, report)
 
 SUMMARY = "measure a program with and without the library, side by side"
 DEFAULT_SIZES = "4K,16K,64K,256K,1M,4M,16M"
@@ -109,6 +111,7 @@ def add_options(parser):
     add("--json", metavar="PATH", help="write the figures there; what was there is removed at the start")
     add("--csv", metavar="PATH", help="the same as a table")
     add("--svg", metavar="PATH", help="the same as a picture")
+    add("--redraw", metavar="JSON", help="measure nothing: draw --svg from an earlier --json")
     add("--build", default=os.environ.get("VMO_BUILD"), metavar="DIR", help="where make built, or nothing where installed")
     add("--library", metavar="PATH", help="the library to preload (DIR/libvmonecopy.so)")
     parser.add_argument("program", nargs="*", metavar="COMMAND", help="after --: the command that starts the program")
@@ -242,6 +245,20 @@ def compare_on_xen(options, mpis, chosen, threshold, proof_size):
         "repetitions": path.repetitions, "notes": [time_note(start), *notes]})
 
 
+def redraw(options):
+    """--svg from the JSON of an earlier run."""
+    if not options.svg or options.program or options.json or options.csv:
+        raise CannotRun("--redraw JSON wants --svg PATH and nothing else")
+    try:
+        with open(options.redraw, encoding="utf-8") as file:
+            document = json.load(file)
+        picture = {"osu": plot_sizes.picture, "program": plot_pairs.picture}[document["kind"]](document)
+    except (OSError, ValueError, KeyError, TypeError) as reason:
+        raise CannotRun(f"--redraw {options.redraw}: {reason!r}: give a file that ab --json wrote, not with --table or "
+                        "--collectives") from reason
+    files.write(options.svg, picture)
+
+
 def run_builtin(options, mpis, threshold, proof_size, chosen):
     """On the path that was asked for."""
     with contextlib.ExitStack() as stack:
@@ -272,6 +289,9 @@ def refuse_mixed(options):
 def run(options):
     """All of `ab`."""
     settle_places(options)
+    if options.redraw:
+        redraw(options)
+        return
     if options.program:
         settle_program(options)
         files.remove_old(options)

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from . import CannotRun, WrongResult, carried, collectives, files, intervals, jobs, machine, measure, modes, plans, report
+from . import CannotRun, WrongResult, carried, collectives, files, intervals, jobs, machine, measure, modes, plans, plot_sizes, report
 
 USUAL = {"sizes": "16K,64K,256K,1M,4M", "reps": 6, "ms": 20, "limit": 120, "warm": 20, "window": 16}
 BUFFERS = ("warm", "cold", "rotating", "fresh")
@@ -259,7 +259,6 @@ def compare(options, path, mpis, threshold):
     if options.csv:
         files.write(options.csv, files.csv_text([csv_row(row) for row in rows]))
     if options.svg:
-        from . import plot_sizes
         files.write(options.svg, plot_sizes.picture(document))
     empty = [row for row in rows if row.large and row.buffers == "warm" and not row.carried]
     if empty:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from . import WrongResult, files, intervals, report
+from . import WrongResult, files, intervals, plot_pairs, report
 
 METHOD = intervals.METHOD
 EMULATED_NOTE = "EMULATED Xen: one kernel; the ratio shows the protocol, not a hypervisor"
@@ -153,7 +153,7 @@ def document(result):
     """The JSON."""
     output = result.pairs[0].without.output
     return {"schema": 1, "kind": "program", "emulated": result.emulated, "verdict": result.verdict,
-            "sentence": sentence(result), "method": METHOD,
+            "sentence": sentence(result), "carried": share_text(result), "method": METHOD,
             "without": _estimate_json(result.without, "_s"), "with": _estimate_json(result.with_, "_s"),
             "ratio": _estimate_json(result.ratio, "") if result.ratio_shown else None, "bytes": result.bytes,
             "output": output and {"sha256": output.sha256, "bytes": output.bytes}, "pairs": list(rows(result)),
@@ -163,13 +163,13 @@ def document(result):
 def present(options, result):
     """Print, write files; WrongResult where nothing went one-copy, after all that was measured is said."""
     print("\n".join(lines(result)), flush=True)
+    made = document(result)
     if options.json:
-        files.write(options.json, files.json_text(document(result)))
+        files.write(options.json, files.json_text(made))
     if options.csv:
         files.write(options.csv, files.csv_text(list(rows(result))))
     if options.svg:
-        from . import plot_pairs
-        files.write(options.svg, plot_pairs.picture(result))
+        files.write(options.svg, plot_pairs.picture(made))
     if not result.carried:
         raise WrongResult("no speed-up to show: the library carried no bytes one-copy: "
                           + result.pairs[0].with_.carried.why_nothing())
