@@ -8,7 +8,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 sys.path.insert(0, os.path.join(os.environ.get("VMO_ROOT", os.path.join(os.path.dirname(__file__), "../..")), "tools"))
-from ab import WrongResult, carried, intervals, launcher, osu, plans, svg, verdict  # noqa: E402
+from ab import WrongResult, carried, intervals, launcher, modes, osu, paths, plans, svg, verdict  # noqa: E402
 
 FULL = """[1] rank 1 says vmonecopy: 4 ranks, 3.0 MiB sent in large messages: 66.7 % one-copy, 33.3 % staged, 0.0 % fell through
 vmonecopy:   onecopy_bytes 2097152
@@ -131,6 +131,17 @@ def check_plans_and_pictures():
         assert 1 <= len(ticks) <= 8 and all(low * 0.99 <= tick <= high * 1.01 for tick in ticks), ticks
 
 
-for check in (check_intervals, check_verdicts, check_rows, check_reports, check_launchers, check_plans_and_pictures):
+def check_hosts():
+    """Two hosts of the caller's: one rank in turn on each, and no transport forced."""
+    with paths.Hosts(["vm1", "vm2"]) as path:
+        mode = modes.MODES[1]
+        assert modes.Hydra.words(mode, path, 4) == ["-n", "4", "-hosts", "vm1,vm2", "-ppn", "1"]
+        assert modes.OpenRte.words(mode, path, 4)[-3:] == ["vm1:2,vm2:2", "--map-by", "node"]
+        assert not modes.Hydra.environment(mode, path, 4) and "--mca" not in modes.OpenRte.words(mode, path, 4)
+        made = path.directory
+    assert not os.path.exists(made) and not path.emulated
+
+
+for check in (check_hosts, check_intervals, check_verdicts, check_rows, check_reports, check_launchers, check_plans_and_pictures):
     check()
 print("ok: intervals, verdicts, reports, launchers, plans")

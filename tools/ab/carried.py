@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the library says at the end of a job that it carried: never a guess, and never more than it says.
 
-The report comes from rank 0 on stderr, where other ranks' words may stand before it on the same line.
+The report comes from rank 0 on stderr, where other ranks' words may stand before it on the same line. Its one line says the
+bytes to three digits, which is what runs that are timed are asked for: more of a report costs time in each message.
 """
 import re
 from collections import Counter
@@ -23,6 +24,7 @@ class Carried:
     staged_bytes: int       # copied twice
     fell_through_bytes: int
     emulated: bool
+    line: str = ""          # the last report, its own words
 
     @property
     def large_bytes(self):
@@ -38,7 +40,7 @@ class Carried:
                     "environment to itself), or stderr does not come here; VMONECOPY_LOG=info tells more")
         if not self.large_bytes:
             return "the program sent no message as large as VMONECOPY_THRESHOLD from VM to VM"
-        return f"{self.staged_bytes} bytes were staged, {self.fell_through_bytes} fell through; VMONECOPY_REPORT=full says why"
+        return f"it says: {self.line}"
 
 
 def honest(counters):
@@ -62,8 +64,9 @@ def from_text(text):
     counters = Counter()
     for name, value in COUNTER.findall(text):
         counters[name] += int(value)
-    lines = LINE.findall(text)
-    sums = honest(counters) if counters else _from_lines(lines)
+    found = list(LINE.finditer(text))
+    sums = honest(counters) if counters else _from_lines(match.groups() for match in found)
     inactive = tuple(INACTIVE.findall(text))
-    return Carried(len(lines) + len(inactive), inactive, sums.get("onecopy_bytes", 0), sums.get("staged_bytes", 0),
-                   sums.get("fell_through_bytes", 0), "[EMULATED Xen]" in text)
+    return Carried(len(found) + len(inactive), inactive, sums.get("onecopy_bytes", 0), sums.get("staged_bytes", 0),
+                   sums.get("fell_through_bytes", 0), "[EMULATED Xen]" in text,
+                   found[-1][0].removeprefix("vmonecopy: ") if found else "")

@@ -97,7 +97,7 @@ class Runner(measure.Runner):
         """Command and environment of one job."""
         rank_environment = self.rank_environment(mode)
         rank_environment["LD_PRELOAD"] = preloads(self.options, mpi, mode, ranks)
-        if mode.shim:
+        if mode.shim and self.path.emulated:
             rank_environment["XENEMU_DOMAINS"] = "2"
         if not rank_environment["LD_PRELOAD"]:
             del rank_environment["LD_PRELOAD"]

@@ -11,7 +11,8 @@ wall time and of its ratio; exit statuses and output compared. Leave the library
 LD_PRELOAD on one side, and it reaches all ranks. VMONECOPY_* settings of yours are used there. Where the library carried
 no bytes one-copy, or the interval holds 1, no speed-up is claimed. On a machine without Xen add --emulated.
 
-Built-in: without the library over TCP, as two virtual machines talk, against the same with it. Latency and bandwidth
+Built-in: without the library over TCP, as two virtual machines talk, against the same with it; between two of your hosts
+(--hosts), or on this machine with emulated Xen. Latency and bandwidth
 with buffers that are warm, cold (flushed from the caches), rotating (32 MiB of them each way, in turn) and fresh (malloc,
 fill, send, free), for warm ping-pong alone flatters; both directions; several pairs; collectives. 10 minutes for each MPI
 on a quiet machine, --quick 2; the first two columns are OSU's, without the library.
@@ -82,6 +83,7 @@ def builtin_options(group):
     add("--path", choices=("auto", "veth", "loopback", "xen"), default="auto",
         help="between the ranks: network namespaces joined by a veth pair (root), loopback, or, with --table, two guests "
              "of a real Xen on an emulated CPU (tools/xenlab; 5 to 7 minutes; has defaults of its own)")
+    add("--hosts", metavar="A,B", help="instead: two hosts, as VMs of one Xen host, with all that is needed at the same place")
     add("--table", action="store_true", help="ping-pong and streaming in all modes, in one table")
     add("--modes", metavar="NAMES", help="with --table: of tcp, onecopy, shm, memcpy, by comma (all)")
     add("--collectives", action="store_true", help="collectives and two kernels at 2 and 4 ranks in 2 domains (10 minutes)")
@@ -163,7 +165,8 @@ def settle_program(options):
         raise CannotRun("--pairs and --warmup: 1 or more")
     if options.limit is not None and options.limit < 1:
         raise CannotRun("--limit: 1 or more seconds")
-    for name in ("tests", "buffers", "mpi", "sizes", "reps", "ms", "warm", "window", "modes", "table", "collectives", "quick"):
+    for name in ("tests", "buffers", "mpi", "sizes", "reps", "ms", "warm", "window", "modes", "hosts", "table", "collectives",
+                 "quick"):
         if getattr(options, name):
             raise CannotRun(f"--{name} is for the built-in measurements, not for a program")
 
@@ -262,7 +265,7 @@ def redraw(options):
 def run_builtin(options, mpis, threshold, proof_size, chosen):
     """On the path that was asked for."""
     with contextlib.ExitStack() as stack:
-        path, remark = paths.choose(options.path)
+        path, remark = paths.choose(options.path, options.hosts)
         stack.push(path)
         if remark:
             print(f"vmonecopy: {remark}", file=sys.stderr)
@@ -282,6 +285,8 @@ def refuse_mixed(options):
         raise CannotRun("--path xen and --modes are for --table: add it")
     if (options.table or options.collectives) and (options.csv or options.svg or options.buffers):
         raise CannotRun("--csv, --svg and --buffers: not with --table or --collectives")
+    if options.hosts and (options.table or options.collectives or options.path != "auto"):
+        raise CannotRun("--hosts: not with --table, --collectives or --path")
     if options.table and options.tests:
         raise CannotRun("--tests: not with --table")
 

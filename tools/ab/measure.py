@@ -74,7 +74,8 @@ class Runner:
 
     def base_environment(self):
         """The caller's, without what would change the conditions; temporary files in our own directory."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN + OF_THE_SHIM)}
+        out = OF_THE_SHIM + (("LD_PRELOAD",) if self.path.keeps_settings else FOREIGN)
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(out)}
         return {**clean, "TMPDIR": self.path.directory, **self.path.environment()}
 
     def rank_environment(self, mode):

@@ -124,6 +124,11 @@ class Runner(collectives.Runner):
         super().__init__(options, path)
         self.modes = {mode.name: mode for mode in modes.MODES}
 
+    def rank_environment(self, mode):
+        """The one-line report will do, and costs no time in the messages."""
+        found = super().rank_environment(mode)
+        return {**found, "VMONECOPY_REPORT": "line"} if mode.shim else found
+
     def arguments(self, mpi, test, buffers, size):
         """Command line of the program."""
         spec, options = TESTS[test], self.options
@@ -231,7 +236,8 @@ def conditions(options, path, mpis, seed):
     """Ordered pairs (name, text)."""
     common = machine.conditions(mpis, path, options)
     return {**{name: common[name] for name in ("machine", "kernel", "mpi", "path", "pinning")},
-            "without": modes.MODES[0].meaning, "with": modes.MODES[1].meaning,
+            **({"without": "the library not preloaded", "with": "LD_PRELOAD=" + options.library} if options.hosts else
+               {"without": modes.MODES[0].meaning, "with": modes.MODES[1].meaning}),
             "buffers": "warm: always the same; cold: flushed from the caches on both sides before each message or window; "
                        "rotating: 32 MiB of them each way, in turn; fresh: malloc, fill, send, free in the measured time",
             "runs": f"{options.reps} pairs in random order (seed {seed}), one job each; about {options.ms} ms in batches",

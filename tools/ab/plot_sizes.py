@@ -77,7 +77,7 @@ def by_series(rows):
 def left_panel(drawing, x, y, rows):
     """Both sides of one test."""
     panel = Panel(drawing, x, y, [row["bytes"] for row in rows], [row[side] for row in rows for side in ("without", "with")])
-    panel.series([(row["bytes"], row["without"], None, None, True) for row in rows], svg.WITHOUT, "without (TCP)", "square")
+    panel.series([(row["bytes"], row["without"], None, None, True) for row in rows], svg.WITHOUT, "without", "square")
     panel.series([(row["bytes"], row["with"], None, None, True) for row in rows], svg.WITH, "with the library", "circle")
     panel.write_labels()
 
@@ -136,6 +136,6 @@ def picture(document):
     legend = (f"Ratios: medians of pairs; bars are {100 * confidence:.1f} % intervals by order statistics. Hollow: the interval "
               "holds 1, no difference shown. No point: no bytes went one-copy." if confidence else
               "Ratios: medians of pairs, too few of them for intervals: nothing is shown to differ.")
-    kept = [f"{name}: {said[name]}" for name in ("machine", "kernel", "path", "buffers", "runs")]
+    kept = [f"{name}: {said[name]}" for name in ("machine", "kernel", "path", "without", "with", "buffers", "runs")]
     drawing.height = svg.conditions(drawing, [legend, *kept, *document["notes"][-3:]], y + 4) + 10
     return drawing.whole()

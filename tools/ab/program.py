@@ -46,7 +46,7 @@ class Sides:
         own = {name: value for name, value in os.environ.items() if name.startswith(("VMONECOPY", "XENEMU_"))}
         emulated = {**EMULATED, "XENEMU_DIR": scratch} if options.emulated else {}
         self.preloads = launcher.appended(plain.get("LD_PRELOAD"), options.library)
-        library = {**emulated, **own, "LD_PRELOAD": self.preloads, "VMONECOPY_REPORT": "full"}
+        library = {**emulated, **own, "LD_PRELOAD": self.preloads, "VMONECOPY_REPORT": "line"}
         self.shown = {name: value for name, value in library.items() if name != "XENEMU_DIR"}
         inert = {**library, "VMONECOPY": "0"} if options.inert else {}
         self.of = {"without": self._side(plain, inert), "with": self._side(plain, library)}
