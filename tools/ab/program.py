@@ -136,7 +136,7 @@ class Runner:
             kept = outputs.keep(output, os.path.join(self.scratch, "differing"))
             self.run("without")
             parts = outputs.difference(first, kept)
-        raise WrongResult(f"the output differs with the library: {parts}")
+        raise WrongResult(f"the output differs with the library: {parts}; two runs without it gave the same")
 
 
 def measured(options, runner):
