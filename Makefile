@@ -46,7 +46,7 @@ RANDOM   := $(MPIS:%=$B/tests/%/random)
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: plot all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
+.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -174,6 +174,7 @@ demo-collectives: setup         ## the same of collectives and two kernels, 2 an
 	@tools/vmonecopy ab --collectives --build $B --json $B/demo-collectives.json
 
 # The picture in the README: on a quiet machine, and with its conditions in it.
+.PHONY: plot
 PLOT ?= --tests latency,bw --sizes 16K,64K,256K,1M,4M
 plot: setup                     ## docs/ab.svg, the A/B plot of the README, from a run on this machine (10 minutes; keep it quiet)
 	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,vmopairs vmocoll vmobench,$B/tests/$m/$p))
