@@ -29,6 +29,7 @@ bench="--tests latency --sizes 65536 --ms 5 --batches 2"
 ab mpich mpiexec.mpich -n 2 "$build/tests/mpich/vmopairs" $bench
 ab openmpi mpirun.openmpi -n 2 --oversubscribe "$build/tests/openmpi/vmopairs" $bench
 FOO=1 ab openmpi env BAR=1 mpirun.openmpi -x FOO -n 2 --oversubscribe "$build/tests/openmpi/vmopairs" $bench
+FOO=1 ab openmpi sh -c "mpirun.openmpi -x FOO -n 2 --oversubscribe $build/tests/openmpi/vmopairs $bench" mpirun.openmpi
 
 [ "$(id -u)" = 0 ] || { echo "not root: ranks on another host are not tried"; exit 0; }
 a=vmo-$$-a b=vmo-$$-b

@@ -51,6 +51,14 @@ class Sides:
         inert = {**library, "VMONECOPY": "0"} if options.inert else {}
         self.of = {"without": self._side(plain, inert), "with": self._side(plain, library)}
 
+    def hand_on_here_only(self):
+        """A launcher inside a script has -x of its own, and refuses our parameter beside it. -> was ours set?"""
+        before = self.of
+        own = {name: os.environ[name] for name in (launcher.ENV_LIST,) if name in os.environ}
+        self.of = {side: (command, {**{name: value for name, value in environment.items() if name != launcher.ENV_LIST}, **own})
+                   for side, (command, environment) in before.items()}
+        return self.of != before
+
     def _side(self, plain, extra):
         if not extra:
             return self.command, plain
@@ -71,7 +79,7 @@ class Runner:
         self.compare = outputs.chosen(options.compare)
         self.longest = {side: 0.0 for side in SIDES}
         self.plain_outputs = []     # the first two
-        self.runs = 0
+        self.notes = []     # what a reader must know
 
     def limit(self):
         """Seconds that the next run may take."""
@@ -95,11 +103,13 @@ class Runner:
                 raise CannotRun(f"{command[0]}: {reason.strerror}: give a command that runs without ab") from reason
         with open(paths[1], encoding="utf-8", errors="replace") as file:
             stderr = file.read()
+        if status != self.options.status and "mca_base_env_list" in stderr and self.sides.hand_on_here_only():
+            self.notes.append("the command's own launcher has -x: ranks on other hosts have the library only if it names it")
+            return self.run(side)
         self._judge_end(side, status, timed_out and limit, stderr)
         report = carried.from_text(stderr)
         self._judge_report(side, report)
         self.longest[side] = max(self.longest[side], seconds)
-        self.runs += 1
         return Run(seconds, self._judge_output(side, self.compare.after(paths[0])), report)
 
     def _judge_end(self, side, status, timed_out_at, stderr):
@@ -203,5 +213,5 @@ def compare(options):
         head = conditions(options, sides, runner)
         print("\n".join(["vmonecopy ab", *verdict.head_lines(head)]), flush=True)
         pairs = measured(options, runner)
-    notes = [*machine.busy_note(), f"took {time.monotonic() - start:.0f} s, load {machine.load():.2f} at the end"]
+    notes = [*runner.notes, *machine.busy_note(), f"took {time.monotonic() - start:.0f} s, load {machine.load():.2f} at the end"]
     verdict.present(options, verdict.Result(pairs, options.confidence / 100, head, notes))
