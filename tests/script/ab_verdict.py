@@ -126,9 +126,9 @@ def check_plans_and_pictures():
     places = svg.spread([100, 101, 102, 30], 15, 10, 110)
     assert sorted(places) == [places[3], places[0], places[1], places[2]] and max(places) <= 110
     assert all(b - a >= 14.99 for a, b in zip(sorted(places), sorted(places)[1:]))
-    for low, high in ((0.3, 40), (5, 20000), (0.9, 1.2), (1, 1e7)):
+    for low, high in ((0.3, 40), (5, 20000), (0.9, 1.2), (3.7, 12), (0.5, 2.1), (1, 1e7)):
         ticks = svg.Log(low, high, 0, 100).ticks()
-        assert 1 <= len(ticks) <= 8 and all(low * 0.99 <= tick <= high * 1.01 for tick in ticks), ticks
+        assert 3 <= len(ticks) <= 8 and all(low * 0.99 <= tick <= high * 1.01 for tick in ticks), ticks
 
 
 def check_hosts():

@@ -88,14 +88,22 @@ class Log:
         return self.begin + share * (self.end - self.begin)
 
     def ticks(self, most=7):
-        """1, 2, 5 by decade; 1 alone where that would be more than fits."""
+        """1, 2, 5 by decade; 1 alone where that would be more than fits; round steps where it would be too few."""
         for steps in ((1, 2, 5), (1, 3), (1,)):
             decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             found = [step * 10.0 ** decade for decade in decades for step in steps
                      if self.low * 0.999 <= step * 10.0 ** decade <= self.high * 1.001]
             if len(found) <= most:
-                return found
-        return found
+                break
+        return found if len(found) > 2 else round_steps(self.low, self.high, most)
+
+
+def round_steps(low, high, most):
+    """Multiples of a round number from low to high."""
+    raw = (high - low) / most
+    decade = 10.0 ** math.floor(math.log10(raw))
+    step = next(step * decade for step in (1, 2, 5, 10) if step * decade >= raw * 0.999)
+    return [round(number * step, 12) for number in range(math.ceil(low / step - 1e-9), int(high / step + 1e-9) + 1)]
 
 
 class Linear(Log):
@@ -106,11 +114,7 @@ class Linear(Log):
 
     def ticks(self, most=6):
         """At round steps."""
-        raw = (self.high - self.low) / most
-        decade = 10.0 ** math.floor(math.log10(raw))
-        step = next(step * decade for step in (1, 2, 5, 10) if step * decade >= raw)
-        first = math.ceil(self.low / step - 1e-9)
-        return [round(number * step, 12) for number in range(first, int(self.high / step + 1e-9) + 1)]
+        return round_steps(self.low, self.high, most)
 
 
 def around(values, room=1.15):
