@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from . import CannotRun, WrongResult, carried, collectives, files, intervals, jobs, machine, measure, modes, plans, plot_sizes, report
+from . import (CannotRun, WrongResult, carried, collectives, files, intervals, jobs, machine, measure, modes, plans, plot_sizes,
+               report)
 
 USUAL = {"sizes": "16K,64K,256K,1M,4M", "reps": 6, "ms": 20, "limit": 120, "warm": 20, "window": 16}
 BUFFERS = ("warm", "cold", "rotating", "fresh")
