@@ -108,8 +108,8 @@ def add_options(parser):
     builtin_options(parser.add_argument_group("built-in measurements"))
     add = parser.add_argument_group("both").add_argument
     add("--confidence", type=float, metavar="PERCENT", help="of the intervals, at least (95)")
-    add("--limit", type=int, metavar="SECONDS", help="time limit of one run (built-in: 120, --table and --collectives 60, tried twice; a program: 60 s at "
-        "least and ten times the longest run without)")
+    add("--limit", type=int, metavar="SECONDS", help="time limit of one run, tried twice (120; --table and "
+        "--collectives: 60); of a program's run: once (60 at least, and ten times the longest run without)")
     add("--json", metavar="PATH", help="write the figures there; what was there is removed at the start")
     add("--csv", metavar="PATH", help="the same as a table")
     add("--svg", metavar="PATH", help="the same as a picture")
