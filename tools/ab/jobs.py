@@ -28,7 +28,7 @@ class Finished:
     stderr: str
     timed_out: bool
     lingered: bool  # all output was there, but it did not end, and was ended
-    seconds: float  # wall time, from just before its start to its end
+    seconds: float = 0.0    # wall time, from just before its start to its end; 0 where nobody measured
 
 
 class Interrupted(Exception):
