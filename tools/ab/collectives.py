@@ -62,7 +62,7 @@ def program(options, mpi, test, size):
 
 def preloads(options, mpi, mode, ranks):
     """What a rank gets, or nothing."""
-    crowded = ranks > len(os.sched_getaffinity(0))
+    crowded = options.yielding or ranks > len(os.sched_getaffinity(0))
     yields = os.path.join(options.build or where.libdir(), "libyield.so")
     wanted = [yields] if crowded and mpi.name == "mpich" else []
     if wanted and not os.path.exists(yields):
@@ -103,6 +103,8 @@ class Runner(measure.Runner):
             del rank_environment["LD_PRELOAD"]
         command = mpi.command(mode, self.path, rank_environment, what_to_run, ranks)
         environment = {**self.base_environment(), **mpi.environment(mode, self.path, ranks)}
+        if self.options.yielding:
+            environment["OMPI_MCA_mpi_yield_when_idle"] = "1"
         return command, environment
 
     def hook_cost(self, mode, mpi, ranks, sizes):
@@ -226,12 +228,12 @@ def hook_table(runner, mpis, mode, sizes):
 def conditions(options, path, mpis):
     """Above the table."""
     common = machine.conditions(mpis, path, options)
-    crowded = max(RANKS) > len(os.sched_getaffinity(0))
+    crowded = options.yielding or max(RANKS) > len(os.sched_getaffinity(0))
     kept = {name: common[name] for name in ("machine", "kernel", "mpi", "path")}
     return {**kept,
             "ranks": "they alternate between the two ends; within one end the MPI's own shared memory" if path.agent else
                      "all pairs over TCP, for there are no namespaces",
-            "waiting": "ranks yield while they wait (more of them than cores), in both modes" if crowded else "as the MPI does",
+            "waiting": "ranks yield while they wait, in both modes" if crowded else "as the MPI does",
             "size": "bytes for each pair; bcast and reductions: of the whole vector; kernels: for each pair, about",
             "repetitions": f"{options.reps}, modes interleaved; about {options.ms} ms each, in batches",
             "checked": "every result, outside the measured time (tools/bench/vmocoll.c, vmokernel.c)"}

@@ -83,6 +83,8 @@ def builtin_options(group):
     add("--path", choices=("auto", "veth", "loopback", "xen"), default="auto",
         help="between the ranks: network namespaces joined by a veth pair (root), loopback, or, with --table, two guests "
              "of a real Xen on an emulated CPU (tools/xenlab; 5 to 7 minutes; has defaults of its own)")
+    add("--yield", dest="yielding", action="store_true", help="ranks give up the processor while they wait, on both sides: on a "
+        "busy machine (libyield.so for MPICH, mpi_yield_when_idle for Open MPI); not with --table")
     add("--hosts", metavar="A,B", help="instead: two hosts, as VMs of one Xen host, with all that is needed at the same place")
     add("--table", action="store_true", help="ping-pong and streaming in all modes, in one table")
     add("--modes", metavar="NAMES", help="with --table: of tcp, onecopy, shm, memcpy, by comma (all)")
@@ -165,10 +167,10 @@ def settle_program(options):
         raise CannotRun("--pairs and --warmup: 1 or more")
     if options.limit is not None and options.limit < 1:
         raise CannotRun("--limit: 1 or more seconds")
-    for name in ("tests", "buffers", "mpi", "sizes", "reps", "ms", "warm", "window", "modes", "hosts", "table", "collectives",
+    for name in ("tests", "buffers", "mpi", "sizes", "reps", "ms", "warm", "window", "modes", "hosts", "yielding", "table", "collectives",
                  "quick"):
         if getattr(options, name):
-            raise CannotRun(f"--{name} is for the built-in measurements, not for a program")
+            raise CannotRun(f"--{name.replace('yielding', 'yield')} is for the built-in measurements, not for a program")
 
 
 def chosen_modes(options):
@@ -287,8 +289,8 @@ def refuse_mixed(options):
         raise CannotRun("--csv, --svg and --buffers: not with --table or --collectives")
     if options.hosts and (options.table or options.collectives or options.path != "auto"):
         raise CannotRun("--hosts: not with --table, --collectives or --path")
-    if options.table and options.tests:
-        raise CannotRun("--tests: not with --table")
+    if options.table and (options.tests or options.yielding):
+        raise CannotRun("--tests and --yield: not with --table")
 
 
 def run(options):

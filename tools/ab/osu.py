@@ -241,6 +241,7 @@ def conditions(options, path, mpis, seed):
                {"without": modes.MODES[0].meaning, "with": modes.MODES[1].meaning}),
             "buffers": "warm: always the same; cold: flushed from the caches on both sides before each message or window; "
                        "rotating: 32 MiB of them each way, in turn; fresh: malloc, fill, send, free in the measured time",
+            **({"waiting": "ranks yield while they wait, on both sides"} if options.yielding else {}),
             "runs": f"{options.reps} pairs in random order (seed {seed}), one job each; about {options.ms} ms in batches",
             "intervals": intervals.METHOD,
             "checked": "every message, every result (tools/bench/vmopairs.c, vmocoll.c)"}

@@ -136,6 +136,7 @@ def picture(document):
     legend = (f"Ratios: medians of pairs; bars are {100 * confidence:.1f} % intervals by order statistics. Hollow: the interval "
               "holds 1, no difference shown. No point: no bytes went one-copy." if confidence else
               "Ratios: medians of pairs, too few of them for intervals: nothing is shown to differ.")
-    kept = [f"{name}: {said[name]}" for name in ("machine", "kernel", "path", "without", "with", "buffers", "runs")]
+    kept = [f"{name}: {said[name]}" for name in ("machine", "kernel", "path", "without", "with", "buffers", "waiting", "runs")
+            if name in said]
     drawing.height = svg.conditions(drawing, [legend, *kept, *document["notes"][-3:]], y + 4) + 10
     return drawing.whole()
