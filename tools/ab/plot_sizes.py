@@ -138,5 +138,5 @@ def picture(document):
               "Ratios: medians of pairs, too few of them for intervals: nothing is shown to differ.")
     kept = [f"{name}: {said[name]}" for name in ("machine", "kernel", "path", "without", "with", "buffers", "waiting", "runs")
             if name in said]
-    drawing.height = svg.conditions(drawing, [legend, *kept, *document["notes"][-3:]], y + 4) + 10
+    drawing.height = svg.conditions(drawing, [legend, *kept, *document["notes"][:3]], y + 4) + 10
     return drawing.whole()
