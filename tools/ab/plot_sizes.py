@@ -125,7 +125,9 @@ def picture(document):
     rows, said = document["rows"], document["conditions"]
     names = list(dict.fromkeys(row["mpi"] for row in rows))
     drawing = svg.Drawing(WIDTH, "vmonecopy ab: MPI without and with libvmonecopy")
-    y = svg.head(drawing, "MPI between two virtual machines: without libvmonecopy, and with it", document["emulated"]) + 6
+    busy = [note for note in document["notes"] if note.startswith("BUSY")]
+    y = svg.head(drawing, "MPI between two virtual machines: without libvmonecopy, and with it", document["emulated"],
+                 busy) + 6
     versions = dict(zip(names, said["mpi"].split("; ")))
     for name in names:
         drawing.text(LEFT, y + 14, versions.get(name, name), 14, weight="bold")
@@ -138,5 +140,5 @@ def picture(document):
               "Ratios: medians of pairs, too few of them for intervals: nothing is shown to differ.")
     kept = [f"{name}: {said[name]}" for name in ("machine", "kernel", "path", "without", "with", "buffers", "waiting", "runs")
             if name in said]
-    drawing.height = svg.conditions(drawing, [legend, *kept, *document["notes"][:3]], y + 4) + 10
+    drawing.height = svg.conditions(drawing, [legend, *kept, *[note for note in document["notes"] if note not in busy][:3]], y + 4) + 10
     return drawing.whole()
