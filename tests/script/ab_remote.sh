@@ -20,6 +20,7 @@ exec env -i PATH="$PATH" HOME=/ OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_
 AGENT
 chmod +x "$work/agent"
 inside="ip netns exec $a unshare --uts sh -c"
+export MPIR_CVAR_NOLOCAL=1 UCX_TLS=tcp,self UCX_NET_DEVICES=veth0	# as between two machines; of itself UCX looks for shared memory
 ab mpich $inside "hostname $a; exec mpiexec.mpich -n 2 -iface veth0 -launcher ssh -launcher-exec $work/agent \
 	-hosts 10.78.0.1,10.78.0.2 -ppn 1 $build/tests/mpich/vmopairs $bench" mpiexec.mpich
 ab openmpi $inside "hostname $a; exec mpirun.openmpi -n 2 --bind-to none --mca pml ob1 --mca btl self,tcp --map-by node \
