@@ -210,11 +210,19 @@ setup-test: setup               ## install what the tests need too
 
 demo: setup                     ## A/B table: TCP against one-copy, on emulated Xen (2 to 5 minutes)
 	@$(MAKE) --no-print-directory all $B/tests/mpich/vmobench $B/tests/openmpi/vmobench
-	@tools/vmonecopy ab --build $B --json $B/demo.json
+	@tools/vmonecopy ab --table --build $B --json $B/demo.json
 
 demo-collectives: setup         ## the same of collectives and two kernels, 2 and 4 ranks (10 to 15 minutes)
 	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,vmobench vmocoll vmokernel,$B/tests/$m/$p))
 	@tools/vmonecopy ab --collectives --build $B --json $B/demo-collectives.json
+
+# The picture in the README: on a quiet machine, and with its conditions in it.
+.PHONY: plot
+PLOT ?= --tests latency,bw --sizes 16K,64K,256K,1M,4M
+plot: setup                     ## docs/ab.svg, the A/B plot of the README, from a run on this machine (10 minutes; keep it quiet)
+	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,vmopairs vmocoll vmobench,$B/tests/$m/$p))
+	@mkdir -p docs
+	@tools/vmonecopy ab --build $B $(PLOT) --json $B/ab.json --csv $B/ab.csv --svg docs/ab.svg
 
 test: setup-test                ## build and run all tests that need no hypervisor
 	@$(MAKE) --no-print-directory test-programs
@@ -266,7 +274,7 @@ xen-test: xenlab                ## tests on real Xen (about 8 minutes)
 xen-test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so $(XEN_TEST)
 xen-demo: xenlab                ## A/B table on real Xen: netfront TCP against one copy (about 7 minutes)
 	@$(MAKE) --no-print-directory all $(MPIS:%=$B/tests/%/vmobench)
-	@tools/vmonecopy ab --path xen --build $B --json $B/xen-demo.json
+	@tools/vmonecopy ab --table --path xen --build $B --json $B/xen-demo.json
 
 test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so faults-build $(DEATH_PROGRAMS)
 unit: all $(UNIT)               ## unit tests alone

@@ -68,7 +68,7 @@ mpicc.mpich -w -shared -fPIC -o "$scratch/standin.so" "$scratch/standin.c" || ex
 
 status=0
 for damage in none stale tail byte sender; do
-	VMONECOPY_DAMAGE=$damage "$root/tools/vmonecopy" ab --mpi mpich --sizes 64K --reps 1 --ms 10 --path loopback \
+	VMONECOPY_DAMAGE=$damage "$root/tools/vmonecopy" ab --table --mpi mpich --sizes 64K --reps 1 --ms 10 --path loopback \
 		--modes tcp,onecopy --build "$build" --library "$scratch/standin.so" >"$scratch/out" 2>"$scratch/err"
 	code=$?
 	[ $damage = none ] && expected=0 || expected=1

@@ -16,7 +16,7 @@ trap 'rm -rf "$scratch"' EXIT
 status=0
 fail() { echo "FAIL: $*"; status=1; }
 
-"$root/tools/vmonecopy" ab --quick --build "$build" --json "$scratch/demo.json" &
+"$root/tools/vmonecopy" ab --table --quick --build "$build" --json "$scratch/demo.json" &
 tool=$!
 wait $tool || fail "exit status $?, expected 0"
 

@@ -18,7 +18,7 @@ fail() { echo "FAIL: $mpi: $*"; sed 's/^/    /' "$scratch/err"; status=1; }
 
 for mpi in mpich openmpi; do
 	echo '{"left": "by an earlier run"}' >"$scratch/demo.json"
-	VMONECOPY=0 "$root/tools/vmonecopy" ab --quick --mpi $mpi --build "$build" --json "$scratch/demo.json" \
+	VMONECOPY=0 "$root/tools/vmonecopy" ab --table --quick --mpi $mpi --build "$build" --json "$scratch/demo.json" \
 		>"$scratch/out" 2>"$scratch/err"
 	code=$?
 	[ $code -eq 1 ] || fail "exit status $code, expected 1"

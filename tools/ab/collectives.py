@@ -12,7 +12,9 @@ import time
 from collections import Counter
 from statistics import median
 
-from . import CannotRun, WrongResult, jobs, machine, measure, report
+from cli import where
+
+from . import CannotRun, WrongResult, carried, jobs, machine, measure, modes, report
 
 COLLECTIVES = ("alltoall", "alltoallv", "allgather", "bcast", "allreduce", "reduce", "reduce_scatter", "gather",
                "scatter")
@@ -54,17 +56,14 @@ class Cell:
 
 def program(options, mpi, test, size):
     """Command line of the bench program."""
-    name = "vmokernel" if test in KERNELS else "vmocoll"
-    path = os.path.join(options.build, "tests", mpi.name, name)
-    if not os.access(path, os.X_OK):
-        raise CannotRun(f"{path} is missing: run `make {os.path.relpath(path)}`")
+    path = modes.bench_program(options.build, mpi.name, "vmokernel" if test in KERNELS else "vmocoll")
     return [path, "--tests", test, "--sizes", str(size), "--ms", str(options.ms)]
 
 
 def preloads(options, mpi, mode, ranks):
     """What a rank gets, or nothing."""
-    crowded = ranks > len(os.sched_getaffinity(0))
-    yields = os.path.join(options.build, "libyield.so")
+    crowded = options.yielding or ranks > len(os.sched_getaffinity(0))
+    yields = os.path.join(options.build or where.libdir(), "libyield.so")
     wanted = [yields] if crowded and mpi.name == "mpich" else []
     if wanted and not os.path.exists(yields):
         raise CannotRun(f"{yields} is missing: run `make {os.path.relpath(yields)}`")
@@ -86,7 +85,7 @@ def judge(done, limit):
 
 def counters_of(stderr):
     """The library's, with bytes that were copied twice taken for staged."""
-    counters = measure.honest({name: int(value) for name, value in measure.COUNTER.findall(stderr)})
+    counters = carried.honest({name: int(value) for name, value in measure.COUNTER.findall(stderr)})
     found = SAME_VM.search(stderr)
     return {**counters, "same_vm_bytes": int(found[1]) if found else 0}
 
@@ -98,12 +97,14 @@ class Runner(measure.Runner):
         """Command and environment of one job."""
         rank_environment = self.rank_environment(mode)
         rank_environment["LD_PRELOAD"] = preloads(self.options, mpi, mode, ranks)
-        if mode.shim:
+        if mode.shim and self.path.emulated:
             rank_environment["XENEMU_DOMAINS"] = "2"
         if not rank_environment["LD_PRELOAD"]:
             del rank_environment["LD_PRELOAD"]
         command = mpi.command(mode, self.path, rank_environment, what_to_run, ranks)
         environment = {**self.base_environment(), **mpi.environment(mode, self.path, ranks)}
+        if self.options.yielding:
+            environment["OMPI_MCA_mpi_yield_when_idle"] = "1"
         return command, environment
 
     def hook_cost(self, mode, mpi, ranks, sizes):
@@ -227,12 +228,12 @@ def hook_table(runner, mpis, mode, sizes):
 def conditions(options, path, mpis):
     """Above the table."""
     common = machine.conditions(mpis, path, options)
-    crowded = max(RANKS) > len(os.sched_getaffinity(0))
+    crowded = options.yielding or max(RANKS) > len(os.sched_getaffinity(0))
     kept = {name: common[name] for name in ("machine", "kernel", "mpi", "path")}
     return {**kept,
             "ranks": "they alternate between the two ends; within one end the MPI's own shared memory" if path.agent else
                      "all pairs over TCP, for there are no namespaces",
-            "waiting": "ranks yield while they wait (more of them than cores), in both modes" if crowded else "as the MPI does",
+            "waiting": "ranks yield while they wait, in both modes" if crowded else "as the MPI does",
             "size": "bytes for each pair; bcast and reductions: of the whole vector; kernels: for each pair, about",
             "repetitions": f"{options.reps}, modes interleaved; about {options.ms} ms each, in batches",
             "checked": "every result, outside the measured time (tools/bench/vmocoll.c, vmokernel.c)"}

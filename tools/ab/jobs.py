@@ -8,6 +8,7 @@ that, and is ended by its own id. Nothing else is ever signalled.
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -27,6 +28,7 @@ class Finished:
     stderr: str
     timed_out: bool
     lingered: bool  # all output was there, but it did not end, and was ended
+    seconds: float = 0.0    # wall time, from just before its start to its end; 0 where nobody measured
 
 
 class Interrupted(Exception):
@@ -111,18 +113,27 @@ def run(command, environment, limit_seconds, complete):
     Output goes through files: no orphan can hold a pipe open.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = None
-        try:
-            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                       start_new_session=True)
-            status, timed_out, lingered = _wait(process, limit_seconds,
-                                                lambda: complete(_content(out), _content(err)))
-        finally:
-            with signals_held():
-                end_descendants()
-                if process:
-                    process.poll()
-        return Finished(status, _content(out), _content(err), timed_out, lingered)
+        status, timed_out, lingered, seconds = run_into(command, environment, limit_seconds, (None, out, err),
+                                                        lambda: complete(_content(out), _content(err)))
+        return Finished(status, _content(out), _content(err), timed_out, lingered, seconds)
+
+
+def run_into(command, environment, limit_seconds, files, complete=lambda: False):
+    """The same with files (stdin or None, stdout, stderr) of the caller's.
+
+    -> (exit status, did it take too long, did it linger, seconds). OSError where the command cannot be started.
+    """
+    stdin, out, err = files
+    process, start = None, time.monotonic()
+    try:
+        process = subprocess.Popen(command, env=environment, stdin=stdin or subprocess.DEVNULL, stdout=out, stderr=err,
+                                   start_new_session=True)
+        return *_wait(process, start, limit_seconds, complete), time.monotonic() - start
+    finally:
+        with signals_held():
+            end_descendants()
+            if process:
+                process.poll()
 
 
 def _content(file):
@@ -130,16 +141,27 @@ def _content(file):
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode(errors="replace")
 
 
-def _wait(process, limit_seconds, complete):
+def _ended(process, ended, seconds):
+    """Wait so long for its end, and no longer than until it: Popen.wait looks only each 50 ms."""
+    ready = ended.poll(1000 * seconds)
+    return ready and process.wait() is not None
+
+
+def _wait(process, start, limit_seconds, complete):
     """(exit status, did it take too long, did it linger)."""
-    start, complete_since = time.monotonic(), None
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=0.5), False, False
-        now = time.monotonic()
-        if now - start > limit_seconds:
-            return -1, True, False
-        if complete_since is None and complete():
-            complete_since = now
-        if complete_since and now - complete_since > LINGER_SECONDS:
-            return 0, False, True
+    complete_since, handle, ended = None, os.pidfd_open(process.pid), select.poll()
+    ended.register(handle, select.POLLIN)
+    try:
+        while True:
+            left = start + limit_seconds - time.monotonic()
+            if _ended(process, ended, max(0.0, min(0.5, left))):
+                return process.returncode, False, False
+            now = time.monotonic()
+            if now - start > limit_seconds:
+                return -1, True, False
+            if complete_since is None and complete():
+                complete_since = now
+            if complete_since and now - complete_since > LINGER_SECONDS:
+                return 0, False, True
+    finally:
+        os.close(handle)

@@ -26,6 +26,13 @@ def load():
     return os.getloadavg()[0]
 
 
+def busy_note():
+    """A line where other work disturbs the figures, or none. Two spinning ranks alone make a load of 2."""
+    cores = len(os.sched_getaffinity(0))
+    return [f"BUSY MACHINE: load {load():.1f} on {cores} cores; ratios from a busy machine mean little"] \
+        if load() > cores + 1.5 else []
+
+
 def pinning():
     """Where vmobench puts rank 0 and rank 1: the r-th allowed core, modulo their number."""
     cores = sorted(os.sched_getaffinity(0))
@@ -37,12 +44,19 @@ def pinning():
     return f"rank 0 on core {first}, rank 1 on core {second}{shared}, the same in all modes"
 
 
+def host():
+    """Machine and kernel: ordered pairs (name, text)."""
+    return {
+        "machine": f"{cpu_model()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores, load {load():.2f} at start",
+        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+
+
 def conditions(mpis, path, options):
     """Ordered pairs (name, text) for the head of the table and the JSON."""
     touch = "the whole message" if options.stamp == "whole" else "head, tail and up to 64 page-strided words"
     return {
-        "machine": f"{cpu_model()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores, load {load():.2f} at start",
-        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        **host(),
         "mpi": "; ".join(mpi.version for mpi in mpis),
         "path": path.meaning,
         "pinning": pinning(),

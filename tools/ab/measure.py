@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from . import CannotRun, WrongResult, jobs
+from .carried import honest
 from .modes import bench_command
 
 # What would change the conditions behind our back.
@@ -21,13 +22,6 @@ FOREIGN = ("OMPI_", "PMIX_", "PMI_", "HYDRA_", "MPIR_", "MPICH_", "UCX_", "SLURM
 OF_THE_SHIM = ("VMONECOPY", "XENEMU_")
 COUNTER = re.compile(r"^vmonecopy:\s+(\w+) (\d+)\s*$", re.MULTILINE)
 ALL_MPIS = ""  # the key of a mode that needs no MPI
-
-
-def honest(counters):
-    """Bytes that were copied twice within one-copy messages (partial pages, bounces) count as staged."""
-    one = counters.get("onecopy_bytes", 0)
-    twice = min(one, counters.get("edge_bytes", 0) + counters.get("bounced_bytes", 0))
-    return {**counters, "onecopy_bytes": one - twice, "staged_bytes": counters.get("staged_bytes", 0) + twice}
 
 
 @dataclass
@@ -80,7 +74,8 @@ class Runner:
 
     def base_environment(self):
         """The caller's, without what would change the conditions; temporary files in our own directory."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN + OF_THE_SHIM)}
+        out = OF_THE_SHIM + (("LD_PRELOAD",) if self.path.keeps_settings else FOREIGN)
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(out)}
         return {**clean, "TMPDIR": self.path.directory, **self.path.environment()}
 
     def rank_environment(self, mode):

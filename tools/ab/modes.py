@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 
+from cli import where
+
 from . import CannotRun
 
 
@@ -29,12 +31,18 @@ MODES = (
 )
 
 
-def bench_command(build, mpi_name, arguments):
-    """The bench program of one MPI."""
-    program = os.path.join(build, "tests", mpi_name, "vmobench")
+def bench_program(build, mpi_name, name):
+    """One of tools/bench, built for one MPI; build None: where `make`, or `make install`, puts it."""
+    program = os.path.join(build, "tests", mpi_name, name) if build else where.program(mpi_name, name)
     if not os.access(program, os.X_OK):
-        raise CannotRun(f"{program} is missing: run `make {os.path.relpath(program)}`")
-    return [program, *arguments]
+        raise CannotRun(f"{program} is missing: run `make {os.path.relpath(program)}`" if build or where.source_tree() else
+                        f"{program} is missing: install vmonecopy anew")
+    return program
+
+
+def bench_command(build, mpi_name, arguments):
+    """The program of --table."""
+    return [bench_program(build, mpi_name, "vmobench"), *arguments]
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,8 @@ class Hydra:
     @staticmethod
     def words(mode, path, ranks):
         """Launcher options."""
+        if path.hosts and not path.agent:
+            return ["-n", str(ranks), "-hosts", ",".join(path.hosts), "-ppn", "1"]
         words = ["-n", str(ranks), "-iface", path.device if mode.apart else "lo"]
         if mode.apart and path.agent:
             words += ["-launcher", "ssh", "-launcher-exec", path.agent, "-hosts", ",".join(path.hosts), "-ppn", "1"]
@@ -82,6 +92,8 @@ class Hydra:
     @staticmethod
     def environment(mode, path, ranks):
         """NOLOCAL alone is not enough: UCX would still choose shared memory. Each end has its own (agent.sh: IPC)."""
+        if path.hosts and not path.agent:
+            return {}
         if mode.apart and ranks > 2 and path.agent:
             return {"UCX_TLS": "tcp,self,sysv", "UCX_NET_DEVICES": path.device}
         if mode.apart:
@@ -103,6 +115,9 @@ class OpenRte:
     @staticmethod
     def words(mode, path, ranks):
         """Launcher options. Binding would put both "hosts" on core 0; the bench pins its ranks itself."""
+        hosts = ",".join(f"{host}:{ranks // 2}" for host in path.hosts)
+        if path.hosts and not path.agent:
+            return ["-np", str(ranks), "--bind-to", "none", "--host", hosts, "--map-by", "node"]
         network = path.network if mode.apart else "lo"
         within = "self,vader,tcp" if path.agent and ranks > 2 else "self,tcp"
         words = ["-np", str(ranks), "--bind-to", "none", "--mca", "pml", "ob1", "--mca", "oob_tcp_if_include", network,
@@ -110,9 +125,7 @@ class OpenRte:
         if mode.apart:
             words += ["--mca", "btl_tcp_if_include", network]
         if mode.apart and path.agent:
-            slots = ranks // 2
-            words += ["--mca", "plm_rsh_agent", path.agent, "--host", ",".join(f"{host}:{slots}" for host in path.hosts),
-                      "--map-by", "node"]
+            words += ["--mca", "plm_rsh_agent", path.agent, "--host", hosts, "--map-by", "node"]
         else:
             words += ["--host", f"localhost:{ranks}"]
         return words

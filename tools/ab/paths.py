@@ -7,7 +7,7 @@ A path is a context manager with
     enter(command)    the command line that starts the launcher where it belongs
     shim_environment  what the library needs to know about this place
     notes             what a reader must know about figures taken here
-Two guests of a real Xen are in guests.py, for all their jobs run in one boot.
+Real hosts (Hosts) leave all of that to the MPI. Two guests of a real Xen are in guests.py, for all their jobs run in one boot.
 """
 import os
 import shlex
@@ -27,6 +27,7 @@ class OneKernel:
 
     notes = (EMULATED_NOTE,)
     emulated = True
+    keeps_settings = False  # the caller's settings of the MPI
     agent = None
     hosts = ()
 
@@ -122,6 +123,34 @@ class Namespaces(OneKernel):
         return [self.agent, self.hosts[0], shlex.join(command)]
 
 
+class Hosts:
+    """Two hosts of the caller's, as a rule VMs of one Xen host; the MPI finds its own way between them."""
+
+    name, emulated, keeps_settings, agent, device, network, notes = "hosts", False, True, None, None, None, ()
+
+    def __init__(self, hosts):
+        if len(hosts) != 2 or not all(hosts):
+            raise CannotRun(f"--hosts {','.join(hosts)}: name two, by comma")
+        self.hosts, self.shim_environment = tuple(hosts), {}
+        self.meaning = f"hosts {hosts[0]} and {hosts[1]}, by what the MPI chooses itself"
+        self.directory = None
+
+    def __enter__(self):
+        self.directory = tempfile.mkdtemp(prefix=f"vmo-ab-{os.getpid()}-")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def environment(self):
+        """Nothing of ours. Remote daemons use their own TMPDIR, not this one's."""
+        return {"TMPDIR": os.environ.get("TMPDIR", "/tmp")}
+
+    def enter(self, command):
+        """No change: here."""
+        return command
+
+
 def ip(*words):
     """One ip(8) command; its output, or its error text as the reason."""
     done = subprocess.run(["ip", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -130,8 +159,10 @@ def ip(*words):
     return done.stdout
 
 
-def choose(wanted):
+def choose(wanted, hosts=None):
     """The path asked for; "auto" is veth for root where the system allows it. Entered already: exit it."""
+    if hosts:
+        return Hosts(hosts.split(",")).__enter__(), None
     if wanted == "loopback" or wanted == "auto" and os.geteuid() != 0:
         return Loopback().__enter__(), None
     try:

@@ -91,6 +91,15 @@ def size_text(size):
     return f"{size} B"
 
 
+def bytes_text(count):
+    """1288490189 -> 1.2 GiB."""
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB"):
+        if count < 1024 or unit == "TiB":
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1024
+    return ""
+
+
 def _number(value):
     if value is None:
         return "-"
