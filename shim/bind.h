@@ -16,9 +16,10 @@
 #define VMO_BIND_H
 
 #include "memhook.h"
+#include "pmixhook.h"
 #include "threadhook.h"
 
-#define VMO_HOST_ABI 2
+#define VMO_HOST_ABI 3
 
 struct vmo_host {
 	uint32_t abi;			/* VMO_HOST_ABI: preload file and flavour are of one build */
@@ -26,6 +27,7 @@ struct vmo_host {
 	void **slots;			/* written with atomic stores; read by the entries */
 	void *mpi;			/* dlopen handle of the DSO that provides PMPI_Send */
 	struct vmo_memhook *hook;
+	struct vmo_pmixhook *pmix;
 	const char *directory;		/* where the libraries of this build lie, without a final slash */
 };
 
