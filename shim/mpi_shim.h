@@ -4,6 +4,7 @@
  *
  *   mpi_real.c   the functions underneath, by dlsym on the MPI's own handle
  *   mpi_init.c   MPI_Init, MPI_Finalize, the report
+ *   mpi_muster.c has every rank the library? asked in MPI_Init, before all else
  *   mpi_comm.c   rank in a communicator -> peer
  *   mpi_type.c   count x datatype -> bytes and shape; packing       mpi_flatten.c  a datatype as strips
  *   mpi_op.c     requests that the shim must know about; progress
@@ -206,6 +207,12 @@ int vmo_real_mrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *m
 int vmo_real_imrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *message, MPI_Request *request);
 int vmo_real_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
                    MPI_Request *request);
+
+/* mpi_muster.c */
+/* Before the MPI's own start-up, however it is started. */
+void vmo_muster_announce(void);
+/* After it: have all ranks of MPI_COMM_WORLD the library? The same on all that have it; if not, the first of them says so. */
+bool vmo_muster(int rank, int ranks, const struct vmo_config *config);
 
 /* mpi_comm.c */
 /* Before the peers are met, because a rank that fails here must not agree; and after. */
