@@ -8,7 +8,7 @@
  *
  *   kvs_pmi1.c  PMI-1 as hydra speaks it (MPICH and its kin): lines on the socket in $PMI_FD. The MPI's own client of it is
  *               not exported, and both may speak in turn: the MPI does not speak outside its own calls, and hydra keeps
- *               no state of a client but its rank. Seen in hydra 4.0.2 and in MPICH's main branch of 2024.
+ *               no state of a client but its rank. So in the sources of 4.0.2 and of a later main branch; tried with 4.0.2.
  *   kvs_pmix.c  PMIx (Open MPI; MPICH too, if built so): through the MPI's own libpmix (pmixhook.h)
  *
  * Invariants: the value is announced before the MPI's first use of the space on every rank, so a rank that cannot be found
