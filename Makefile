@@ -31,12 +31,12 @@ say = @printf '  %-7s %s\n'
 endif
 
 # CORE: floors 0 to 4, which know no MPI: all that is neither MPI floor nor in the preloaded file.
-FRONT := bind memhook threadhook api
+FRONT := bind memhook threadhook pmixhook api
 # FAULTS: the build that fails on purpose (shim/fault.h); else nothing of it is linked.
 CORE  := $(filter-out mpi_% $(FRONT) $(if $(FAULTS),,fault),$(basename $(notdir $(wildcard shim/*.c))))
 MPIC  := $(basename $(notdir $(wildcard shim/mpi_*.c)))
 CORE_OBJ  := $(CORE:%=$B/obj/core/%.o)
-FRONT_OBJ := $B/obj/core/bind.o $B/obj/core/api.o $B/obj/core/threadhook.o $B/obj/front/memhook.o $B/obj/core/entry_$(ARCH).o
+FRONT_OBJ := $B/obj/core/bind.o $B/obj/core/api.o $B/obj/core/pmixhook.o $B/obj/core/threadhook.o $B/obj/front/memhook.o $B/obj/core/entry_$(ARCH).o
 # The version that libc gives munmap and its like on this machine (memhook.c says what it is for).
 HOOK_VERSION.x86_64  := GLIBC_2.2.5
 HOOK_VERSION.aarch64 := GLIBC_2.17

@@ -63,7 +63,7 @@ static int binder;
 static char directory[2 * PATH_MAX];
 static struct vmo_host host = {
 	.abi = VMO_HOST_ABI, .calls = CALLS, .slots = vmo_slots,
-	.hook = &vmo_memhook_table, .api = &vmo_api_of_flavour, .directory = directory,
+	.hook = &vmo_memhook_table, .api = &vmo_api_of_flavour, .pmix = &vmo_pmixhook_table, .directory = directory,
 };
 static unsigned long long searched_in_vain;	/* dlpi_adds when no MPI was found */
 static int absent_error = 15;

@@ -17,9 +17,10 @@
 
 #include "api.h"
 #include "memhook.h"
+#include "pmixhook.h"
 #include "threadhook.h"
 
-#define VMO_HOST_ABI 3
+#define VMO_HOST_ABI 4
 
 struct vmo_host {
 	uint32_t abi;			/* VMO_HOST_ABI: preload file and flavour are of one build */
@@ -28,6 +29,7 @@ struct vmo_host {
 	void *mpi;			/* dlopen handle of the DSO that provides PMPI_Send */
 	struct vmo_memhook *hook;
 	const struct vmo_api **api;	/* set by the flavour, with an atomic store */
+	struct vmo_pmixhook *pmix;
 	const char *directory;		/* where the libraries of this build lie, without a final slash */
 };
 

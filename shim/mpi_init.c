@@ -71,7 +71,7 @@ static bool start_engine(int rank, int ranks)
 	return !rc && shim.engine.peers_on;
 }
 
-/* After MPI's own MPI_Init. Collective over MPI_COMM_WORLD; on all ranks or on none. */
+/* After MPI's own MPI_Init. Collective over MPI_COMM_WORLD once all are known to be here; on all ranks or on none. */
 static void begin(void)
 {
 	int rank, ranks;
@@ -82,6 +82,10 @@ static void begin(void)
 	vmo_log_setup(vmo_log_level, rank);
 	init_lock();
 	shim.private_comm = MPI_COMM_NULL;
+	if (!vmo_muster(rank, ranks, &config)) {
+		vmo_slots_fill(false);
+		return;
+	}
 	if (shim.mpi.Comm_dup(MPI_COMM_WORLD, &shim.private_comm) != MPI_SUCCESS)
 		return;
 	shim.mpi.Comm_set_errhandler(shim.private_comm, MPI_ERRORS_RETURN);
@@ -99,6 +103,7 @@ static void begin(void)
 int vmo_Session_init(MPI_Info info, MPI_Errhandler handler, MPI_Session *session)
 {
 	vmo_count_call(Session_init);
+	vmo_muster_announce();
 	__atomic_store_n(&shim.sessions, true, __ATOMIC_RELAXED);	/* mpi_comm.c */
 	return shim.mpi.Session_init(info, handler, session);
 }
@@ -123,6 +128,7 @@ int vmo_Init(int *argc, char ***argv)
 {
 	vmo_count_call(Init);
 	set_in_init(true);
+	vmo_muster_announce();
 	return init_returned(shim.mpi.Init(argc, argv));
 }
 
@@ -130,6 +136,7 @@ int vmo_Init_thread(int *argc, char ***argv, int required, int *provided)
 {
 	vmo_count_call(Init_thread);
 	set_in_init(true);
+	vmo_muster_announce();
 	return init_returned(shim.mpi.Init_thread(argc, argv, required, provided));
 }
 

@@ -4,6 +4,7 @@
  *
  *   mpi_real.c   the functions underneath, by dlsym on the MPI's own handle
  *   mpi_init.c   MPI_Init, MPI_Finalize             mpi_report.c  what ranks say of the job, and of options
+ *   mpi_muster.c has every rank the library? asked in MPI_Init, before all else
  *   mpi_comm.c   rank in a communicator -> peer
  *   mpi_type.c   count x datatype -> bytes and shape; packing       mpi_flatten.c  a datatype as strips
  *   mpi_op.c     requests that the shim must know about; progress
@@ -215,6 +216,12 @@ void vmo_report_mistakes(const struct vmo_config *config);
 
 /* mpi_api.c */
 extern const struct vmo_api vmo_mpi_api;
+
+/* mpi_muster.c */
+/* Before the MPI's own start-up, however it is started. */
+void vmo_muster_announce(void);
+/* After it: have all ranks of MPI_COMM_WORLD the library? The same on all that have it; if not, the first of them says so. */
+bool vmo_muster(int rank, int ranks, const struct vmo_config *config);
 
 /* mpi_comm.c */
 /* Before the peers are met, because a rank that fails here must not agree; and after. */

@@ -12,6 +12,7 @@
  *   6  entry_<cpu>.S bind.c            exported MPI_X = PMPI_X; which MPI is this process's?
  *      api.c                           what programs ask (include/vmonecopy.h)
  *      memhook.c threadhook.c          exported free, munmap, ...: when do pages change hands? threads?
+ *      pmixhook.c                      exported PMIx_Commit: what a rank tells the others by the launcher
  *   5  mpi_*.c mpi_shim.h              the MPI calls; compiled once per MPI flavour
  *      mpi_coll.h mpi_coll_*.c         collectives, made of the same transfers
  *   4  wire.h channel rndv peer        the protocol: shared pages, one transfer, who is co-resident
@@ -20,6 +21,7 @@
  *      regcache                        others who remember pages are told of it
  *      budget                          how much of either, of this process and of the VM
  *   2  xen                             libxengnttab and libxenevtchn, found at run time
+ *      kvs_pmi1 kvs_pmix               the launcher's key-value space: who has the library? (mpi_muster.c)
  *   0  vmo.h log config stats shape    knows neither MPI nor Xen
  *      hash fault flow report mistakes
  *      *.def

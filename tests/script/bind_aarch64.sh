@@ -10,7 +10,7 @@ command -v $CC >/dev/null || skip "no $CC (packages gcc-aarch64-linux-gnu, libc6
 sed 's/^VMO_HOOK_VERSION/GLIBC_2.17/' "$top/shim/libvmonecopy.map" >"$work/libvmonecopy.map"
 compile libvmonecopy.so -shared -fPIC -fvisibility=hidden -mbranch-protection=standard -Wl,-z,defs,-z,now,-z,relro \
 	-DVMO_HOOK_VERSION='"GLIBC_2.17"' -Wl,--version-script="$work/libvmonecopy.map" \
-	"$top/shim/entry_aarch64.S" "$top/shim/bind.c" "$top/shim/memhook.c" "$top/shim/threadhook.c" "$top/shim/api.c"
+	"$top/shim/entry_aarch64.S" "$top/shim/bind.c" "$top/shim/memhook.c" "$top/shim/threadhook.c" "$top/shim/pmixhook.c" "$top/shim/api.c"
 
 calls | sed 's/.*/MPI_&\nPMPI_&/' | LC_ALL=C sort >"$work/wanted"
 $cross-nm -D --defined-only "$work/libvmonecopy.so" | awk '{print $3}' | grep MPI_ | LC_ALL=C sort >"$work/is"

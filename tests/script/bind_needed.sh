@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The preloaded file needs libc alone and exports the calls of calls.def, twice, the memory
-# hooks, what makes threads, and what include/vmonecopy.h calls: nothing else. A flavour needs libc, Open MPI's that MPI too, and exports its one function.
+# hooks, what makes threads, PMIx's commit, and what include/vmonecopy.h calls: nothing else. A flavour needs libc, Open MPI's that MPI too, and exports its one function.
 . "$(dirname "$0")/bind.inc"
 command -v readelf >/dev/null || skip "no readelf"
 
@@ -22,7 +22,7 @@ same libvmonecopy.so "$(needed "$preload")" "libc.so.6 "
 	calls | sed 's/.*/MPI_&\nPMPI_&/'
 	# the hooks: those of the allocator, and those of system calls, hidden behind libc's own version
 	printf '%s\n' free realloc reallocarray malloc_trim dlclose
-	printf '%s\n' pthread_create thrd_create
+	printf '%s\n' pthread_create thrd_create PMIx_Commit
 	# include/vmonecopy.h
 	printf 'vmonecopy1_%s\n' active forget get_counters prefer version version_string
 	printf "%s@$version\n" munmap mmap mmap64 mremap madvise posix_madvise brk sbrk
