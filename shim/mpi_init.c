@@ -83,6 +83,7 @@ static void begin(void)
 	init_lock();
 	shim.private_comm = MPI_COMM_NULL;
 	if (!vmo_muster(rank, ranks, &config)) {
+		snprintf(shim.engine.why, sizeof shim.engine.why, "libvmonecopy.so is not on all ranks");
 		vmo_slots_fill(false);
 		return;
 	}

@@ -191,8 +191,8 @@ static void tell(uint32_t rank, uint32_t ranks, const struct vmo_config *config)
 	add_range(&list);
 	snprintf(why, sizeof why, "no libvmonecopy.so, or one of another version, on rank%s %s%s of %u; " REMEDY,
 	         strpbrk(list.text, ",-") ? "s" : "", list.text, end < ranks ? ", perhaps more," : "", ranks);
-	if (strcmp(config->report, "none"))
-		vmo_report(stderr, &vmo_stats, false, false, (int)ranks, why);
+	if (vmo_report_level(config->report) != VMO_REPORT_NONE)
+		vmo_report_text(stderr, &(struct vmo_summary){ .sum = &vmo_stats, .inactive = why, .world = (int)ranks }, false);
 }
 
 static bool call_roll(uint32_t rank, uint32_t ranks, const struct vmo_config *config)
