@@ -38,6 +38,7 @@ static void init_lock(void)
 	pthread_mutex_init(&shim.lock, &attributes);
 	pthread_mutexattr_destroy(&attributes);
 	shim.multiple = level == MPI_THREAD_MULTIPLE;
+	vmo_stats_alone = !shim.multiple;
 }
 
 /* A rank without memory for start-up would leave the others waiting in it: then none starts. */

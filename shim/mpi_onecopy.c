@@ -22,11 +22,11 @@
 static void count_sent(const struct vmo_xfer *xfer, int64_t sign)
 {
 	if (xfer->staged || xfer->late) {
-		vmo_count(staged_messages, sign);
-		vmo_count(staged_bytes, sign * (int64_t)xfer->bytes);
+		vmo_count_within(staged_messages, sign);
+		vmo_count_within(staged_bytes, sign * (int64_t)xfer->bytes);
 	} else {
-		vmo_count(onecopy_messages, sign);
-		vmo_count(onecopy_bytes, sign * (int64_t)xfer->bytes);
+		vmo_count_within(onecopy_messages, sign);
+		vmo_count_within(onecopy_bytes, sign * (int64_t)xfer->bytes);
 	}
 }
 
@@ -37,8 +37,10 @@ static int fill(struct vmo_op *op, const void *buf, const struct vmo_layout *fro
 
 	bool gather = op->xfer->shape.strips > 0;	/* not in place */
 
-	vmo_count(gathered_messages, gather);
-	vmo_count(spaced_messages, op->xfer->sent.strips > 0);
+	if (vmo_unlikely(gather))
+		vmo_count(gathered_messages, 1);
+	if (vmo_unlikely(op->xfer->sent.strips > 0))
+		vmo_count(spaced_messages, 1);
 	vmo_rndv_fill(op->xfer);
 	if (op->xfer->from || gather || !op->xfer->staged)
 		return rc;

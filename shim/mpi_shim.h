@@ -179,7 +179,7 @@ struct vmo_shim {
 	} coll;
 };
 
-extern struct vmo_shim shim;
+extern VMO_HIDDEN struct vmo_shim shim;
 
 static inline void vmo_enter(void)
 {

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 struct vmo_stats vmo_stats;
+bool vmo_stats_alone;
 
 static const char *const counter_names[] = {
 #define X(id, doc) #id,
