@@ -73,6 +73,27 @@ struct vmo_type {
 	struct vmo_strips strips;
 };
 
+/*
+ * Contiguous predefined types that were seen: programs use few, and asking MPI costs more than a small message. By
+ * a hash of the handle; what is not known yet has MPI_BYTE's facts in its place.
+ */
+#define VMO_PLAIN_BITS 4
+#define VMO_PLAIN_TYPES (1 << VMO_PLAIN_BITS)
+extern VMO_HIDDEN struct vmo_type *vmo_plain_types[VMO_PLAIN_TYPES];
+
+static inline struct vmo_type **vmo_plain_place(MPI_Datatype type)
+{
+	return &vmo_plain_types[(uint32_t)(uintptr_t)type * 0x9e3779b1u >> (32 - VMO_PLAIN_BITS)];
+}
+
+/* NULL: not among them. */
+static inline struct vmo_type *vmo_plain_type(MPI_Datatype type)
+{
+	struct vmo_type *t = __atomic_load_n(vmo_plain_place(type), __ATOMIC_ACQUIRE);
+
+	return vmo_likely(t->type == type) ? t : NULL;
+}
+
 /* Bytes and shape of count elements of a datatype. */
 struct vmo_layout {
 	MPI_Count bytes;
@@ -268,8 +289,22 @@ struct vmo_op *vmo_op_find(MPI_Request handle);
 static inline bool vmo_idle(void)
 {
 	vmo_giveback_turn(&shim.engine);
-	return !shim.recvs && !shim.sends && !__atomic_load_n(&shim.engine.draining, __ATOMIC_RELAXED) && !shim.by_handle &&
-	       !shim.unhashed;
+	return !((uintptr_t)shim.recvs | (uintptr_t)shim.sends | (uintptr_t)shim.by_handle | (uintptr_t)shim.unhashed |
+	         (uintptr_t)__atomic_load_n(&shim.engine.draining, __ATOMIC_RELAXED));
+}
+
+/*
+ * The short way of most calls: is this certainly a message that is sent by MPI? Of a plain type, below the threshold,
+ * and not of the one size that must be looked at.
+ */
+static inline bool vmo_send_is_small(int count, MPI_Datatype type)
+{
+	const struct vmo_type *t = vmo_plain_type(type);
+
+	if (vmo_unlikely(!t))
+		return false;
+	uint64_t bytes = (uint64_t)count * (uint64_t)t->size;	/* of a negative count: huge */
+	return vmo_likely(bytes < (uint64_t)shim.threshold) && bytes != VMO_RTS_BYTES;
 }
 /* The program waits for this op now. Inside. */
 void vmo_op_asked(struct vmo_op *op);
