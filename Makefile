@@ -40,13 +40,13 @@ HOOK_VERSION := $(HOOK_VERSION.$(ARCH))
 EMU_OBJ   := $(patsubst tools/xenemu/%.c,$B/obj/xenemu/%.o,$(wildcard tools/xenemu/*.c))
 LIBS  := $B/libvmonecopy.so $(MPIS:%=$B/libvmonecopy-%.so) $B/libxenemu.so
 UNIT  := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
-MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c)
+MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c tools/bench/*.f90)
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 RANDOM   := $(MPIS:%=$B/tests/%/random)
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
+.PHONY: all help bench setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
 all: $(LIBS)                    ## build the libraries
@@ -76,6 +76,10 @@ $B/tests/$(1)/%: tools/bench/%.c $(wildcard tools/bench/*.h)
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -D_GNU_SOURCE -o $$@ $$<
+$B/tests/$(1)/%: tools/bench/%.f90
+	@mkdir -p $$(@D)/mod
+	$$(say) MPIFC $$@
+	$$(Q)$$(MPIF.$(1)) -O2 -g -J$$(@D)/mod -o $$@ $$<
 $B/tests/$(1)/random: $(wildcard tests/random/*.[ch])
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
@@ -172,6 +176,14 @@ demo: setup                     ## A/B table: TCP against one-copy, on emulated 
 demo-collectives: setup         ## the same of collectives and two kernels, 2 and 4 ranks (10 to 15 minutes)
 	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,vmobench vmocoll vmokernel,$B/tests/$m/$p))
 	@tools/vmonecopy ab --collectives --build $B --json $B/demo-collectives.json
+
+# Each performance target beside its figure (tools/targets). BENCH: options, for instance --only latency,instructions.
+BENCH ?=
+BENCH_PROGRAMS := vmobench vmocost vmofirst vmoscale vmocopy vmokernel vmonas vmonasf
+bench: setup                    ## each performance target beside its measured figure, build/bench.json (15 minutes)
+	@$(call install,valgrind gfortran)
+	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,$(BENCH_PROGRAMS),$B/tests/$m/$p))
+	@tools/targets/bench --build $B --json $B/bench.json $(BENCH)
 
 test: setup-test                ## build and run all tests that need no hypervisor
 	@$(MAKE) --no-print-directory test-programs
