@@ -16,7 +16,7 @@ def _curves(bench, mpi, repetitions, sizes):
     for turn in range(repetitions):
         for name in names[turn % 3:] + names[:turn % 3]:
             lines, counters = bench.run(mpi, "onecopy", ["vmofirst", "--sizes", sizes, "--batches", "1" if bench.tiny else "3"],
-                                        limit=180, **SETTINGS[name])
+                                        limit=180, wanted=7 if bench.tiny else 14, **SETTINGS[name])
             counted[name] = counters
             for line in lines:
                 found[name].setdefault((line["bytes"], line["repeats"]), []).append(line["us"]["median"])

@@ -6,7 +6,6 @@ import os
 from ab import CannotRun, WrongResult, jobs, measure, modes
 
 MODES = {mode.name: mode for mode in modes.MODES}
-LINGER_SECONDS = 5
 
 
 class Bench:
@@ -25,8 +24,8 @@ class Bench:
             raise CannotRun(f"{path} is missing: run `make {os.path.relpath(path)}`")
         return path
 
-    def run(self, mpi, mode_name, words, ranks=2, limit=120, wrap=(), preload=(), **settings):
-        """(JSON lines, library's counters, wall seconds). settings: variables for the ranks with the library."""
+    def run(self, mpi, mode_name, words, ranks=2, limit=120, wrap=(), preload=(), wanted=1, **settings):
+        """(JSON lines, wanted of them at least; the library's counters). settings: variables for the ranks."""
         mode = MODES[mode_name]
         runner = measure.Runner(_RunnerOptions(self), self.path)
         given = dict(settings)
@@ -37,9 +36,10 @@ class Bench:
             given["LD_PRELOAD"] = ":".join(loaded)
         command = mpi.command(mode, self.path, given, [*wrap, self.program(mpi, words[0]), *words[1:]], ranks)
         environment = {**runner.base_environment(), **mpi.environment(mode, self.path, ranks)}
-        done = jobs.run(command, environment, limit, lambda out, err: '"last":1' in out)
+        done = jobs.run(command, environment, limit, lambda out, err: wanted and out.count('{"vmo') >= wanted and (
+            measure.shim_lines(err) or not mode.shim))
         found = [line for line in map(_parse, done.stdout.splitlines()) if line]
-        if (done.status and not done.lingered) or done.timed_out or not found:
+        if (done.status and not done.lingered) or done.timed_out or len(found) < wanted:
             fault = f"no end within {limit} s" if done.timed_out else f"exit status {done.status}"
             raise WrongResult(f"{mpi.name}, {mode_name}, {' '.join(words)}: {fault}: {measure.shorten(done.stderr)}")
         counters = {name: int(value) for name, value in measure.COUNTER.findall(done.stderr)}
