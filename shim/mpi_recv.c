@@ -3,7 +3,7 @@
  * Receives. Posted natively into the user's buffer; where what comes is an RTS, its first bytes are
  * read from there and the message itself is pulled over them.
  */
-#include "mpi_shim.h"
+#include "mpi_small.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -18,7 +18,7 @@ static int native_recv(void *buf, MPI_Count count, MPI_Datatype type, int source
 	MPI_Request request;
 	int flag = 0;
 
-	if (vmo_idle() || source == MPI_PROC_NULL)	/* MPICH's nonblocking one has a wrong status then */
+	if (vmo_calm() || source == MPI_PROC_NULL)	/* MPICH's nonblocking one has a wrong status then */
 		return vmo_real_recv(buf, count, type, source, tag, comm, status);
 	int rc = vmo_real_irecv(buf, count, type, source, tag, comm, &request);
 	if (rc != MPI_SUCCESS)
@@ -277,7 +277,7 @@ static bool settle(struct vmo_op *op, const MPI_Status *status, bool surely)
 {
 	char rts[VMO_RTS_BYTES];
 
-	if (op->pulled || op->delivered || is_cancelled(status))
+	if (op->pulled || op->delivered || (!op->rx.landing && !vmo_status_may_rts(status)) || is_cancelled(status))
 		return false;
 	if (vmo_unlikely(op->rx.landing != NULL))
 		settle_direct(op);
@@ -359,13 +359,28 @@ void vmo_recv_failed(struct vmo_op *op)
 
 int vmo_Recv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
 {
+	const struct vmo_type *t = vmo_plain_type(type);
+	MPI_Status own, *st = status == MPI_STATUS_IGNORE ? &own : status;
+
 	vmo_count_call(Recv);
-	return vmo_recv(buf, count, type, source, tag, comm, status);
+	if (vmo_unlikely(!t || count < 0 || !shim.active || shim.multiple || shim.held || !vmo_calm()))
+		return vmo_recv(buf, count, type, source, tag, comm, status);
+	if ((uint64_t)count * (uint64_t)t->size < VMO_RTS_BYTES || !vmo_may_rts_from(comm, source))
+		return shim.mpi.Recv(buf, count, type, source, tag, comm, status);
+	int rc = shim.mpi.Recv(buf, count, type, source, tag, comm, st);
+	if (vmo_likely(rc != MPI_SUCCESS || !vmo_status_may_rts(st)))
+		return rc;
+	return vmo_recv_settled(buf, count, type, source, comm, st);
 }
 
 int vmo_Irecv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
 {
+	const struct vmo_type *t = vmo_plain_type(type);
+
 	vmo_count_call(Irecv);
+	if (t && count >= 0 && shim.active && !shim.multiple && !shim.held &&
+	    ((uint64_t)count * (uint64_t)t->size < VMO_RTS_BYTES || !vmo_may_rts_from(comm, source)))
+		return shim.mpi.Irecv(buf, count, type, source, tag, comm, request);
 	return vmo_irecv(buf, count, type, source, tag, comm, request);
 }
 

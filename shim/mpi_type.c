@@ -15,7 +15,7 @@
  * What was found out about a type is kept on it as an attribute, reference counted, because a receive may
  * outlive its type's handle (MPI 3.1, 4.1.9).
  */
-#include "mpi_shim.h"
+#include "mpi_small.h"
 
 #include <errno.h>
 #include <limits.h>
