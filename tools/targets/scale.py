@@ -7,7 +7,6 @@ by it, so it is an upper bound for ranks on other hosts. No target: the issue as
 """
 import os
 
-
 RANKS = (2, 4, 8, 16, 32, 64)
 TINY = (2, 4)
 
@@ -41,8 +40,10 @@ def start_up(bench):
                          "private_kib": each["tcp"]["private_kib"]["mean"],
                          "added_kib": round(each["onecopy"]["private_kib"]["mean"] - each["tcp"]["private_kib"]["mean"])})
         mine = [row for row in rows if row["mpi"] == mpi.name]
-        if len(mine) > 1:
-            base, slope = line_through([(row["ranks"], row["added_kib"]) for row in mine])
+        base, slope = line_through([(row["ranks"], row["added_kib"]) for row in mine]) if len(mine) > 1 else (0, 0)
+        if slope <= 0:
+            bench.notes.append(f"{mpi.name}: memory that the library adds to a rank does not grow with the ranks measured")
+        else:
             bench.notes.append(f"{mpi.name}: memory that the library adds to a rank: about {base:.0f} KiB and {slope:.1f} KiB for "
                                f"each rank ({mine[0]['ranks']} to {mine[-1]['ranks']} measured, half of them co-resident peers); "
                                f"by this line at most {(base + slope * 100000) / 1024:.0f} MiB at 100,000 ranks")

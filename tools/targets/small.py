@@ -12,6 +12,7 @@ import tempfile
 from .target import Target
 
 SIZES = "8,1024"
+QUIET = 0.1     # where the MPI differs more from itself, nothing can be said
 TRIGGER = re.compile(r"Client Request: (\S+) (\d+) (entry|beneath) (\d+)")
 TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
 
@@ -26,9 +27,11 @@ def latency(bench):
         lines += [{"mpi": mpi.name, **line} for line in found]
         for line in found:
             noise = line["a_to_a_typical"] - 1
+            said = f"{line['beneath_us']:.2f} us without; A against A differs by {100 * noise:.1f} %"
+            quiet = noise <= QUIET
             targets.append(Target("4", f"{mpi.name}: {line['kind']}, {line['bytes']} B, latency with : without", "<=",
-                                  round(1 + max(0.01, noise), 4), line["ratio"], "",
-                                  f"{line['beneath_us']:.2f} us without; A against A differs by {100 * noise:.1f} %"))
+                                  round(1 + max(0.01, noise), 4) if quiet else 1.01, line["ratio"] if quiet else None, "",
+                                  said if quiet else said + ": too much to tell"))
     return targets, lines
 
 
@@ -48,6 +51,8 @@ def _sections(directory):
     """{(kind, bytes): {by: instructions a call}}."""
     found = {}
     for name in os.listdir(directory):
+        if not name.endswith("-01"):    # of the main thread: the emulated Xen has one of its own
+            continue
         with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as file:
             text = file.read()
         what, total = TRIGGER.search(text), TOTAL.search(text)
@@ -66,7 +71,7 @@ def instructions(bench):
     for mpi in bench.mpis:
         with tempfile.TemporaryDirectory() as directory:
             wrap = ["sh", "-c", 'rank=${PMI_RANK:-$OMPI_COMM_WORLD_RANK}; [ "$rank" = 0 ] || exec "$@"; '
-                    f'exec valgrind -q --tool=callgrind --instr-atstart=no --callgrind-out-file={directory}/cg "$@"', "sh"]
+                    f'exec valgrind -q --tool=callgrind --instr-atstart=no --separate-threads=yes --callgrind-out-file={directory}/cg "$@"', "sh"]
             bench.run(mpi, "onecopy", ["vmocost", "sections", "--sizes", "8" if bench.tiny else SIZES], wrap=wrap,
                       limit=240, wanted=0)
             for (kind, size), by in sorted(_sections(directory).items(), key=lambda pair: (pair[0][1], pair[0][0])):
