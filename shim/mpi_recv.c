@@ -188,17 +188,16 @@ int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, M
 	return shim.mpi.Grequest_complete(*request);
 }
 
-int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
+/* may: what comes may be an RTS, and rx is filled. */
+static int post(struct vmo_rx *rx, bool may, void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
+                MPI_Comm comm, MPI_Request *request)
 {
-	struct vmo_rx rx;
 	struct vmo_op *op = NULL;
 
-	rx.landing = NULL;
-	rx.map = NULL;
-	if (vmo_rx_may_rts(&rx, buf, count, type, source, comm)) {
-		op = vmo_recv_prepare(&rx);
-		if (op && !vmo_landing_for(&rx)) {
-			vmo_recv_unprepare(op, &rx);
+	if (may) {
+		op = vmo_recv_prepare(rx);
+		if (op && !vmo_landing_for(rx)) {
+			vmo_recv_unprepare(op, rx);
 			op = NULL;
 		}
 		if (!op)
@@ -207,14 +206,33 @@ int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag
 	vmo_enter();		/* a probe of another thread comes before both steps or after (mpi_held.c) */
 	struct vmo_held *held = vmo_unlikely(shim.held != NULL) ? vmo_held_take(comm, source, tag) : NULL;
 	int rc = held ? MPI_SUCCESS
-	       : rx.landing ? vmo_real_irecv(rx.landing, rx.to.bytes, MPI_BYTE, source, tag, comm, request)
+	       : rx->landing ? vmo_real_irecv(rx->landing, rx->to.bytes, MPI_BYTE, source, tag, comm, request)
 	       : vmo_real_irecv(buf, count, type, source, tag, comm, request);
 	vmo_leave();
 	if (op && rc == MPI_SUCCESS && !held)
-		vmo_recv_track(op, &rx, *request, false);
+		vmo_recv_track(op, rx, *request, false);
 	else if (op)
-		vmo_recv_unprepare(op, &rx);
+		vmo_recv_unprepare(op, rx);
 	return held ? vmo_held_irecv(held, buf, count, type, request) : rc;
+}
+
+int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx;
+
+	rx.landing = NULL;
+	rx.map = NULL;
+	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+	return post(&rx, may, buf, count, type, source, tag, comm, request);
+}
+
+/* A plain type, and what comes may be an RTS: all is known. */
+static int irecv_plain(void *buf, int count, struct vmo_type *t, int source, int tag, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx = { .buf = buf, .comm = comm, .map = vmo_comm_map(comm) };
+
+	rx.to = (struct vmo_layout){ .bytes = t->size * count, .count = count, .type = t->type, .known = t, .contiguous = true };
+	return post(&rx, true, buf, count, t->type, source, tag, comm, request);
 }
 
 static bool is_cancelled(const MPI_Status *status)
@@ -375,12 +393,14 @@ int vmo_Recv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_C
 
 int vmo_Irecv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
 {
-	const struct vmo_type *t = vmo_plain_type(type);
+	struct vmo_type *t = vmo_plain_type(type);
 
 	vmo_count_call(Irecv);
-	if (t && count >= 0 && shim.active && !shim.multiple && !shim.held &&
-	    ((uint64_t)count * (uint64_t)t->size < VMO_RTS_BYTES || !vmo_may_rts_from(comm, source)))
-		return shim.mpi.Irecv(buf, count, type, source, tag, comm, request);
+	if (vmo_likely(t && count >= 0 && shim.active && !shim.multiple && !shim.held)) {
+		if ((uint64_t)count * (uint64_t)t->size < VMO_RTS_BYTES || !vmo_may_rts_from(comm, source))
+			return shim.mpi.Irecv(buf, count, type, source, tag, comm, request);
+		return irecv_plain(buf, count, t, source, tag, comm, request);
+	}
 	return vmo_irecv(buf, count, type, source, tag, comm, request);
 }
 
