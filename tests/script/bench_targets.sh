@@ -18,7 +18,8 @@ assert data["schema"] == 1 and data["targets"] and not data["faults"], data
 assert {"machine", "mpi", "settings", "load_at_start", "load_at_end"} <= set(data["conditions"])
 for one in data["targets"]:
     assert {"name", "target", "measured", "pass"} <= set(one), one
-    kept = one["figure"] <= one["bound"] if one["relation"] == "<=" else one["figure"] >= one["bound"]
+    figure, bound = one["figure"], one["bound"]
+    kept = figure is not None and (figure <= bound if one["relation"] == "<=" else figure >= bound)
     assert one["pass"] is kept, one
     assert one["name"] in said, one
 items = {one["item"] for one in data["targets"]}

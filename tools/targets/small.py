@@ -12,6 +12,7 @@ import tempfile
 from .target import Target
 
 SIZES = "8,1024"
+INERT_NS = 2
 QUIET = 0.1     # where the MPI differs more from itself, nothing can be said
 TRIGGER = re.compile(r"Client Request: (\S+) (\d+) (entry|beneath) (\d+)")
 TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
@@ -42,8 +43,9 @@ def inert(bench):
         found, _ = bench.run(mpi, "onecopy", ["vmocost", "entry", "--ms", "50" if bench.tiny else "1000"], VMONECOPY="0")
         line = found[0]
         lines.append({"mpi": mpi.name, **line})
-        targets.append(Target("4", f"{mpi.name}: inert entry, VMONECOPY=0", "<=", 2, line["added_ns"], " ns",
-                              f"A against A differs by {line['a_to_a_ns']:.2f} ns"))
+        quiet = line["a_to_a_ns"] <= INERT_NS
+        targets.append(Target("4", f"{mpi.name}: inert entry, VMONECOPY=0", "<=", INERT_NS, line["added_ns"] if quiet else None,
+                              " ns", f"A against A differs by {line['a_to_a_ns']:.2f} ns" + ("" if quiet else ": too much to tell")))
     return targets, lines
 
 
