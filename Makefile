@@ -44,14 +44,14 @@ HOOK_VERSION := $(HOOK_VERSION.$(ARCH))
 EMU_OBJ   := $(patsubst tools/xenemu/%.c,$B/obj/xenemu/%.o,$(wildcard tools/xenemu/*.c))
 LIBS  := $B/libvmonecopy.so $(MPIS:%=$B/libvmonecopy-%.so) $B/libxenemu.so
 UNIT  := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
-MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c)
+MPI_SRC  := $(wildcard tests/mpi/*.c tests/mpi/*.f90 tests/mpi/*.f tools/bench/*.c tools/bench/*.f90)
 MPI_NAME := $(basename $(notdir $(MPI_SRC)))
 RANDOM   := $(MPIS:%=$B/tests/%/random)
 DOCTOR   := $B/doctor/probe $B/doctor/owners $(foreach m,$(MPIS),$B/tests/$m/doctor_ranks $B/tests/$m/doctor_sends)
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help installable install uninstall deb setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
+.PHONY: all help bench installable install uninstall deb setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
 all: $(LIBS) $(DOCTOR)          ## build the libraries, and what `vmonecopy doctor` runs
@@ -85,6 +85,10 @@ $B/tests/$(1)/doctor_%: tools/doctor/doctor_%.c
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -o $$@ $$<
+$B/tests/$(1)/%: tools/bench/%.f90
+	@mkdir -p $$(@D)/mod
+	$$(say) MPIFC $$@
+	$$(Q)$$(MPIF.$(1)) -O2 -g -J$$(@D)/mod -o $$@ $$<
 $B/tests/$(1)/random: $(wildcard tests/random/*.[ch])
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
@@ -223,6 +227,14 @@ plot: setup                     ## docs/ab.svg, the A/B plot of the README, from
 	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,vmopairs vmocoll vmobench,$B/tests/$m/$p))
 	@mkdir -p docs
 	@tools/vmonecopy ab --build $B $(PLOT) --json $B/ab.json --csv $B/ab.csv --svg docs/ab.svg
+
+# Each performance target beside its figure (tools/targets). BENCH: options, for instance --only latency,instructions.
+BENCH ?=
+BENCH_PROGRAMS := vmobench vmocost vmofirst vmoscale vmocopy vmokernel vmonas vmonasf
+bench: setup                    ## each performance target beside its measured figure, build/bench.json (15 minutes)
+	@$(call install,valgrind gfortran)
+	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,$(BENCH_PROGRAMS),$B/tests/$m/$p))
+	@tools/targets/bench --build $B --json $B/bench.json $(BENCH)
 
 test: setup-test                ## build and run all tests that need no hypervisor
 	@$(MAKE) --no-print-directory test-programs

@@ -96,9 +96,11 @@ int vmo_batch_finish(struct vmo_batch *b, int i, struct vmo_op *op, int error, M
  */
 bool vmo_batch_finish_all(struct vmo_batch *b, int n, const int *index)
 {
-	bool bad = false;
+	bool bad = false, landed = false;
 
-	for (int last = 0; last < 2; last++)
+	for (int k = 0; k < n; k++)
+		landed |= b->op[k] && b->op[k]->rx.landing;
+	for (int last = 0; last < 1 + landed; last++)
 		for (int k = 0; k < n; k++) {
 			if (last ? !b->op[k] : b->op[k] && b->op[k]->rx.landing)
 				continue;

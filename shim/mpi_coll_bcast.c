@@ -5,6 +5,7 @@
  * (its own VM, other hosts) get it by MPI's own broadcast, among themselves and the root.
  */
 #include "mpi_coll.h"
+#include "mpi_small.h"
 
 static bool on(const struct vmo_coll *coll, int a, int b)
 {
@@ -99,9 +100,12 @@ static int may_bcast(void *buf, MPI_Count count, MPI_Datatype type, int root, MP
 
 int vmo_Bcast(void *buf, int count, MPI_Datatype type, int root, MPI_Comm comm)
 {
-	int rc = may_bcast(buf, count, type, root, comm);
+	const struct vmo_type *t = vmo_plain_type(type);
 
 	vmo_count_call(Bcast);
+	if (vmo_likely(t && (uint64_t)count * (uint64_t)t->size < (uint64_t)shim.coll.bcast))
+		return shim.mpi.Bcast(buf, count, type, root, comm);
+	int rc = may_bcast(buf, count, type, root, comm);
 	return rc >= 0 ? rc : shim.mpi.Bcast(buf, count, type, root, comm);
 }
 

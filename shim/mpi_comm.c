@@ -13,12 +13,48 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/*
+ * Communicators seen last, where one thread at a time calls MPI: asking for an attribute costs as much as a small message.
+ * MPI calls `forget` before a handle means another communicator.
+ */
+enum { RECENT = 4 };
+static struct {
+	MPI_Comm comm;
+	struct vmo_comm_map *map;	/* NULL: empty */
+} recent[RECENT];
+static unsigned int next_recent;
+
+static struct vmo_comm_map *find_recent(MPI_Comm comm)
+{
+	for (int i = 0; i < RECENT && !shim.multiple; i++)
+		if (recent[i].comm == comm && recent[i].map)
+			return recent[i].map;
+	return NULL;
+}
+
+static void add_recent(MPI_Comm comm, struct vmo_comm_map *map)
+{
+	unsigned int i = next_recent++ % RECENT;
+
+	if (shim.multiple)
+		return;
+	recent[i].comm = comm;
+	recent[i].map = map;
+}
+
+static void forget_recent(const struct vmo_comm_map *map)
+{
+	for (int i = 0; i < RECENT; i++)
+		if (recent[i].map == map)
+			recent[i].map = NULL;
+}
+
 /* In place of a map without memory. Sends fall through; what is received may be a request all the same. */
 static struct vmo_comm_map unknown = { .refs = 1, .unknown = true };
 
 void vmo_map_drop(struct vmo_comm_map *map)
 {
-	if (map && __atomic_sub_fetch(&map->refs, 1, __ATOMIC_ACQ_REL) == 0)
+	if (map && (shim.multiple ? __atomic_sub_fetch(&map->refs, 1, __ATOMIC_ACQ_REL) : --map->refs) == 0)
 		free(map);
 }
 
@@ -26,6 +62,7 @@ static int forget(MPI_Comm comm, int keyval, void *value, void *extra)
 {
 	struct vmo_comm_map *map = value;
 
+	forget_recent(map);
 	vmo_coll_free(map->coll);	/* now, although a pending receive may need the map for longer */
 	map->coll = NULL;
 	vmo_map_drop(map);
@@ -141,6 +178,8 @@ static struct vmo_comm_map *look_up(MPI_Comm comm)
 		return shim.world;
 	if (comm == MPI_COMM_NULL)
 		return NULL;
+	if ((map = find_recent(comm)))
+		return map;
 	if (shim.mpi.Comm_get_attr(comm, shim.comm_keyval, &map, &found) != MPI_SUCCESS)
 		return NULL;
 	if (!found) {
@@ -150,6 +189,8 @@ static struct vmo_comm_map *look_up(MPI_Comm comm)
 			map = &unknown;
 		vmo_leave();
 	}
+	if (map && !map->unknown)
+		add_recent(comm, map);
 	return map;
 }
 
@@ -162,8 +203,10 @@ struct vmo_comm_map *vmo_comm_map(MPI_Comm comm)
 {
 	struct vmo_comm_map *map = look_up(comm);
 
-	if (map)
+	if (map && shim.multiple)
 		__atomic_add_fetch(&map->refs, 1, __ATOMIC_RELAXED);
+	else if (map)
+		map->refs++;
 	return map;
 }
 

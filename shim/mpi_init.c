@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Start and end: meeting the peers in MPI_Init, taking everything back in MPI_Finalize. */
 #include "mpi_coll.h"
+#include "mpi_small.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,20 +36,23 @@ static void init_lock(void)
 	pthread_mutex_init(&shim.lock, &attributes);
 	pthread_mutexattr_destroy(&attributes);
 	shim.multiple = level == MPI_THREAD_MULTIPLE;
+	vmo_stats_alone = !shim.multiple;
 }
 
 /* A rank without memory for start-up would leave the others waiting in it: then none starts. */
 static int start_together(struct vmo_memhook *hook, int rank, int ranks)
 {
 	char path[4096];
-	int mine = vmo_engine_prepare(&shim.engine, &config, (uint32_t)rank, (uint32_t)ranks), least = mine;
+	int64_t mine[] = { vmo_engine_prepare(&shim.engine, &config, (uint32_t)rank, (uint32_t)ranks), config.threshold };
+	int64_t least[2];
 
-	if (shim.mpi.Allreduce(&mine, &least, 1, MPI_INT, MPI_MIN, shim.private_comm) != MPI_SUCCESS)
+	if (shim.mpi.Allreduce(mine, least, 2, MPI_INT64_T, MPI_MIN, shim.private_comm) != MPI_SUCCESS)
 		return -EIO;
-	if (least) {
+	if (least[0]) {
 		snprintf(shim.engine.why, sizeof shim.engine.why, "no memory for start-up on some rank");
-		return least;
+		return (int)least[0];
 	}
+	shim.least = least[1];
 	return vmo_engine_start(&shim.engine, emulation(path), hook, alltoall, NULL);
 }
 
@@ -90,6 +94,7 @@ static void begin(void)
 	if (shim.mpi.Comm_dup(MPI_COMM_WORLD, &shim.private_comm) != MPI_SUCCESS)
 		return;
 	shim.mpi.Comm_set_errhandler(shim.private_comm, MPI_ERRORS_RETURN);
+	vmo_status_setup();
 	shim.threshold = config.threshold;
 	shim.patience_ns = (uint64_t)config.patience_us * 1000;
 	shim.active = start_engine(rank, ranks);

@@ -75,11 +75,26 @@ bool vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Data
 	return true;
 }
 
+/* As in mpi_op.c: stays in the table, so that this is kept. */
+static struct vmo_op anchor;
+static uint32_t indexed;
+
+static void add_by_buffer(struct vmo_op *op)
+{
+	static char nowhere;
+
+	if (vmo_unlikely(!shim.by_buffer)) {
+		anchor.rx.buf = &nowhere;
+		HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof anchor.rx.buf, &anchor);
+	}
+	HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof op->rx.buf, op);
+}
+
 bool vmo_landing_for(struct vmo_rx *rx)
 {
 	struct vmo_op *op = NULL;
 
-	if (vmo_likely(!shim.by_buffer))
+	if (vmo_likely(!indexed))
 		return by_type(rx);
 	vmo_enter();
 	HASH_FIND(by_buffer, shim.by_buffer, &rx->buf, sizeof rx->buf, op);
@@ -93,9 +108,10 @@ void vmo_landing_index(struct vmo_op *op)
 
 	HASH_FIND(by_buffer, shim.by_buffer, &op->rx.buf, sizeof op->rx.buf, first);
 	if (!first)
-		HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof op->rx.buf, op);
+		add_by_buffer(op);
 	DL_APPEND2(first, op, same_prev, same_next);
 	op->indexed = true;
+	indexed++;
 }
 
 /* The first of those that are pending in one buffer; it is in the table, if there was memory. */
@@ -114,12 +130,13 @@ void vmo_landing_unindex(struct vmo_op *op)
 	struct vmo_op *first = first_of(op);
 	bool was_first = first == op;
 	op->indexed = false;
+	indexed--;
 	if (op->by_buffer.tbl)
 		HASH_DELETE(by_buffer, shim.by_buffer, op);
 	op->by_buffer.tbl = NULL;
 	DL_DELETE2(first, op, same_prev, same_next);
 	if (was_first && first)
-		HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof first->rx.buf, first);
+		add_by_buffer(first);
 }
 
 struct vmo_op *vmo_landing_direct(const struct vmo_op *op)

@@ -29,11 +29,11 @@ static __attribute__((noinline, cold)) void count_flow(const struct vmo_xfer *xf
 static inline void count_sent(const struct vmo_xfer *xfer)
 {
 	if (xfer->staged || xfer->late) {
-		vmo_count(staged_messages, 1);
-		vmo_count(staged_bytes, xfer->bytes);
+		vmo_count_within(staged_messages, 1);
+		vmo_count_within(staged_bytes, xfer->bytes);
 	} else {
-		vmo_count(onecopy_messages, 1);
-		vmo_count(onecopy_bytes, xfer->bytes);
+		vmo_count_within(onecopy_messages, 1);
+		vmo_count_within(onecopy_bytes, xfer->bytes);
 	}
 	if (vmo_unlikely(vmo_detailed))
 		count_flow(xfer, 1);
@@ -43,12 +43,12 @@ static inline void count_sent(const struct vmo_xfer *xfer)
 static __attribute__((noinline)) void uncount_sent(const struct vmo_xfer *xfer)
 {
 	if (xfer->staged || xfer->late) {
-		vmo_count(staged_messages, -1);
-		vmo_count(staged_bytes, -(int64_t)xfer->bytes);
+		vmo_count_within(staged_messages, -1);
+		vmo_count_within(staged_bytes, -(int64_t)xfer->bytes);
 	} else {
-		vmo_count(onecopy_messages, -1);
-		vmo_count(onecopy_bytes, -(int64_t)xfer->bytes);
-		vmo_count(edge_bytes, -(int64_t)xfer->edges);
+		vmo_count_within(onecopy_messages, -1);
+		vmo_count_within(onecopy_bytes, -(int64_t)xfer->bytes);
+		vmo_count_within(edge_bytes, -(int64_t)xfer->edges);
 	}
 	if (vmo_unlikely(vmo_detailed))
 		count_flow(xfer, -1);
@@ -61,8 +61,10 @@ static int fill(struct vmo_op *op, const void *buf, const struct vmo_layout *fro
 
 	bool gather = op->xfer->shape.strips > 0;	/* not in place */
 
-	vmo_count(gathered_messages, gather);
-	vmo_count(spaced_messages, op->xfer->sent.strips > 0);
+	if (vmo_unlikely(gather))
+		vmo_count(gathered_messages, 1);
+	if (vmo_unlikely(op->xfer->sent.strips > 0))
+		vmo_count(spaced_messages, 1);
 	vmo_rndv_fill(op->xfer);
 	if (op->xfer->from || gather || !op->xfer->staged)
 		return rc;

@@ -13,13 +13,25 @@
  */
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static void lock_spare(void)
+{
+	if (vmo_unlikely(shim.multiple))
+		pthread_mutex_lock(&spare_lock);
+}
+
+static void unlock_spare(void)
+{
+	if (vmo_unlikely(shim.multiple))
+		pthread_mutex_unlock(&spare_lock);
+}
+
 struct vmo_op *vmo_op_new(enum vmo_op_kind kind)
 {
-	pthread_mutex_lock(&spare_lock);
+	lock_spare();
 	struct vmo_op *op = shim.spare;
 	if (op)
 		shim.spare = op->next;
-	pthread_mutex_unlock(&spare_lock);
+	unlock_spare();
 	if (!op)
 		op = vmo_fault(op) ? NULL : malloc(sizeof *op);
 	if (op) {
@@ -39,30 +51,41 @@ void vmo_op_free(struct vmo_op *op)
 	vmo_room_leave(&op->copy);
 	vmo_landing_free(&op->rx);
 	vmo_map_drop(op->rx.map);
-	pthread_mutex_lock(&spare_lock);
+	lock_spare();
 	op->next = shim.spare;
 	shim.spare = op;
-	pthread_mutex_unlock(&spare_lock);
+	unlock_spare();
+}
+
+/* uthash gives an empty table back, and most programs empty it all the time: one that is no request's stays in it. */
+static struct vmo_op anchor;
+
+static void add_by_handle(struct vmo_op *op)
+{
+	if (vmo_unlikely(!shim.by_handle)) {
+		anchor.handle = MPI_REQUEST_NULL;
+		HASH_ADD(hh, shim.by_handle, handle, sizeof anchor.handle, &anchor);
+	}
+	HASH_ADD(hh, shim.by_handle, handle, sizeof op->handle, op);
+	op->unhashed = !op->hh.tbl;
+	if (vmo_unlikely(op->unhashed))
+		LL_PREPEND2(shim.unhashed, op, next_unhashed);
+	shim.handles++;
 }
 
 void vmo_op_track(struct vmo_op *op)
 {
-	if (op->handle != MPI_REQUEST_NULL) {
-		HASH_ADD(hh, shim.by_handle, handle, sizeof op->handle, op);
-		op->unhashed = !op->hh.tbl;
-		if (op->unhashed)
-			LL_PREPEND2(shim.unhashed, op, next_unhashed);
-	}
-	if (op->kind == VMO_OP_SEND) {
+	if (op->handle != MPI_REQUEST_NULL)
+		add_by_handle(op);
+	if (op->kind == VMO_OP_SEND)
 		DL_APPEND(shim.sends, op);
-	} else if (!op->persistent || op->started) {
-		op->listed = true;
-		DL_APPEND(shim.recvs, op);
-	}
+	else if (!op->persistent || op->started)
+		vmo_op_list(op);
 }
 
 void vmo_op_untrack(struct vmo_op *op)
 {
+	shim.handles -= op->hh.tbl || op->unhashed;
 	if (op->handle != MPI_REQUEST_NULL && op->hh.tbl)
 		HASH_DEL(shim.by_handle, op);
 	op->hh.tbl = NULL;

@@ -87,8 +87,8 @@ static int start_receive(struct vmo_op *op, MPI_Request *request)
 		return op->started ? shim.mpi.Start(request) : rc;
 	rc = shim.mpi.Start(request);
 	if (rc == MPI_SUCCESS) {
-		op->started = op->listed = true;
-		DL_APPEND(shim.recvs, op);
+		op->started = true;
+		vmo_op_list(op);
 	}
 	return rc;
 }
@@ -119,7 +119,7 @@ int vmo_Startall(int count, MPI_Request *requests)
 	int rc = MPI_SUCCESS;
 
 	vmo_count_call(Startall);
-	if (!shim.active || (!shim.by_handle && !shim.unhashed))
+	if (!shim.active || !shim.handles)
 		return shim.mpi.Startall(count, requests);
 	for (int i = 0; i < count && rc == MPI_SUCCESS; i++)
 		rc = start(&requests[i]);

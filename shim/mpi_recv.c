@@ -3,7 +3,7 @@
  * Receives. Posted natively into the user's buffer; where what comes is an RTS, its first bytes are
  * read from there and the message itself is pulled over them.
  */
-#include "mpi_shim.h"
+#include "mpi_small.h"
 
 #include <limits.h>
 #include <sched.h>
@@ -18,7 +18,7 @@ static int native_recv(void *buf, MPI_Count count, MPI_Datatype type, int source
 	MPI_Request request;
 	int flag = 0;
 
-	if (vmo_idle() || source == MPI_PROC_NULL)	/* MPICH's nonblocking one has a wrong status then */
+	if (vmo_calm() || source == MPI_PROC_NULL)	/* MPICH's nonblocking one has a wrong status then */
 		return vmo_real_recv(buf, count, type, source, tag, comm, status);
 	int rc = vmo_real_irecv(buf, count, type, source, tag, comm, &request);
 	if (rc != MPI_SUCCESS)
@@ -188,17 +188,16 @@ int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, M
 	return shim.mpi.Grequest_complete(*request);
 }
 
-int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
+/* may: what comes may be an RTS, and rx is filled. */
+static int post(struct vmo_rx *rx, bool may, void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
+                MPI_Comm comm, MPI_Request *request)
 {
-	struct vmo_rx rx;
 	struct vmo_op *op = NULL;
 
-	rx.landing = NULL;
-	rx.map = NULL;
-	if (vmo_rx_may_rts(&rx, buf, count, type, source, comm)) {
-		op = vmo_recv_prepare(&rx);
-		if (op && !vmo_landing_for(&rx)) {
-			vmo_recv_unprepare(op, &rx);
+	if (may) {
+		op = vmo_recv_prepare(rx);
+		if (op && !vmo_landing_for(rx)) {
+			vmo_recv_unprepare(op, rx);
 			op = NULL;
 		}
 		if (!op)
@@ -207,14 +206,33 @@ int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag
 	vmo_enter();		/* a probe of another thread comes before both steps or after (mpi_held.c) */
 	struct vmo_held *held = vmo_unlikely(shim.held != NULL) ? vmo_held_take(comm, source, tag) : NULL;
 	int rc = held ? MPI_SUCCESS
-	       : rx.landing ? vmo_real_irecv(rx.landing, rx.to.bytes, MPI_BYTE, source, tag, comm, request)
+	       : rx->landing ? vmo_real_irecv(rx->landing, rx->to.bytes, MPI_BYTE, source, tag, comm, request)
 	       : vmo_real_irecv(buf, count, type, source, tag, comm, request);
 	vmo_leave();
 	if (op && rc == MPI_SUCCESS && !held)
-		vmo_recv_track(op, &rx, *request, false);
+		vmo_recv_track(op, rx, *request, false);
 	else if (op)
-		vmo_recv_unprepare(op, &rx);
+		vmo_recv_unprepare(op, rx);
 	return held ? vmo_held_irecv(held, buf, count, type, request) : rc;
+}
+
+int vmo_irecv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx;
+
+	rx.landing = NULL;
+	rx.map = NULL;
+	bool may = vmo_rx_may_rts(&rx, buf, count, type, source, comm);
+	return post(&rx, may, buf, count, type, source, tag, comm, request);
+}
+
+/* A plain type, and what comes may be an RTS: all is known. */
+static int irecv_plain(void *buf, int count, struct vmo_type *t, int source, int tag, MPI_Comm comm, MPI_Request *request)
+{
+	struct vmo_rx rx = { .buf = buf, .comm = comm, .map = vmo_comm_map(comm) };
+
+	rx.to = (struct vmo_layout){ .bytes = t->size * count, .count = count, .type = t->type, .known = t, .contiguous = true };
+	return post(&rx, true, buf, count, t->type, source, tag, comm, request);
 }
 
 static bool is_cancelled(const MPI_Status *status)
@@ -277,7 +295,7 @@ static bool settle(struct vmo_op *op, const MPI_Status *status, bool surely)
 {
 	char rts[VMO_RTS_BYTES];
 
-	if (op->pulled || op->delivered || is_cancelled(status))
+	if (op->pulled || op->delivered || (!op->rx.landing && !vmo_status_may_rts(status)) || is_cancelled(status))
 		return false;
 	if (vmo_unlikely(op->rx.landing != NULL))
 		settle_direct(op);
@@ -359,13 +377,30 @@ void vmo_recv_failed(struct vmo_op *op)
 
 int vmo_Recv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
 {
+	const struct vmo_type *t = vmo_plain_type(type);
+	MPI_Status own, *st = status == MPI_STATUS_IGNORE ? &own : status;
+
 	vmo_count_call(Recv);
-	return vmo_recv(buf, count, type, source, tag, comm, status);
+	if (vmo_unlikely(!t || count < 0 || !shim.active || shim.multiple || shim.held || !vmo_calm()))
+		return vmo_recv(buf, count, type, source, tag, comm, status);
+	if ((uint64_t)count * (uint64_t)t->size < VMO_RTS_BYTES || !vmo_may_rts_from(comm, source))
+		return shim.mpi.Recv(buf, count, type, source, tag, comm, status);
+	int rc = shim.mpi.Recv(buf, count, type, source, tag, comm, st);
+	if (vmo_likely(rc != MPI_SUCCESS || !vmo_status_may_rts(st)))
+		return rc;
+	return vmo_recv_settled(buf, count, type, source, comm, st);
 }
 
 int vmo_Irecv(void *buf, int count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Request *request)
 {
+	struct vmo_type *t = vmo_plain_type(type);
+
 	vmo_count_call(Irecv);
+	if (vmo_likely(t && count >= 0 && shim.active && !shim.multiple && !shim.held)) {
+		if ((uint64_t)count * (uint64_t)t->size < VMO_RTS_BYTES || !vmo_may_rts_from(comm, source))
+			return shim.mpi.Irecv(buf, count, type, source, tag, comm, request);
+		return irecv_plain(buf, count, t, source, tag, comm, request);
+	}
 	return vmo_irecv(buf, count, type, source, tag, comm, request);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The calls that send, and what of them goes one-copy: decided before the first byte. */
-#include "mpi_shim.h"
+#include "mpi_small.h"
 
 #include <limits.h>
 #include <string.h>
@@ -85,7 +85,7 @@ static int native_send(const void *buf, MPI_Count count, MPI_Datatype type, int 
 {
 	MPI_Request request;
 
-	if (!vmo_idle()) {
+	if (!vmo_calm()) {
 		int rc = isend_in(mode)(buf, (int)count, type, dest, tag, comm, &request);
 		return rc == MPI_SUCCESS ? vmo_wait(&request, MPI_STATUS_IGNORE) : rc;
 	}
@@ -172,6 +172,8 @@ int vmo_send_begin(struct vmo_op *op, struct vmo_peer *peer, const void *buf, co
 int vmo_Send(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
 {
 	vmo_count_call(Send);
+	if (vmo_likely(vmo_send_is_small(count, type)) && vmo_likely(vmo_calm()))
+		return shim.mpi.Send(buf, count, type, dest, tag, comm);
 	return vmo_send(buf, count, type, dest, tag, comm, 'S');
 }
 
@@ -190,6 +192,8 @@ int vmo_Rsend(const void *buf, int count, MPI_Datatype type, int dest, int tag, 
 int vmo_Isend(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm, MPI_Request *request)
 {
 	vmo_count_call(Isend);
+	if (vmo_likely(vmo_send_is_small(count, type)))
+		return shim.mpi.Isend(buf, count, type, dest, tag, comm, request);
 	return vmo_isend(buf, count, type, dest, tag, comm, 'S', request);
 }
 

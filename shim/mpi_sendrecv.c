@@ -3,7 +3,7 @@
  * The combined calls. MPI's own MPI_Sendrecv never calls the public MPI_Send, so it is taken apart
  * here where either half may be one-copy: receive posted, send begun, both awaited.
  */
-#include "mpi_shim.h"
+#include "mpi_small.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -70,10 +70,27 @@ static int sendrecv(const void *sendbuf, MPI_Count sendcount, MPI_Datatype sendt
 	return rc != MPI_SUCCESS ? rc : send_rc;
 }
 
+/* Both halves are small, or cannot be large: MPI's own call serves, and at most what came is looked at. */
+static bool both_small(int sendcount, MPI_Datatype sendtype, int recvcount, MPI_Datatype recvtype)
+{
+	const struct vmo_type *t = vmo_plain_type(recvtype);
+
+	return vmo_send_is_small(sendcount, sendtype) && t && recvcount >= 0 &&
+	       (uint64_t)recvcount * (uint64_t)t->size < (uint64_t)shim.least && !shim.multiple && !shim.held && vmo_calm();
+}
+
 int vmo_Sendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, int dest, int sendtag, void *recvbuf,
                  int recvcount, MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm, MPI_Status *status)
 {
+	MPI_Status own, *st = status == MPI_STATUS_IGNORE ? &own : status;
+
 	vmo_count_call(Sendrecv);
+	if (vmo_likely(both_small(sendcount, sendtype, recvcount, recvtype))) {
+		int rc = shim.mpi.Sendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
+		                           source, recvtag, comm, st);
+		return vmo_likely(rc != MPI_SUCCESS || !vmo_status_may_rts(st)) ? rc
+		       : vmo_recv_settled(recvbuf, recvcount, recvtype, source, comm, st);
+	}
 	if (!vmo_sendrecv_concerns(sendcount, sendtype, dest, recvbuf, recvcount, recvtype, source, comm))
 		return shim.mpi.Sendrecv(sendbuf, sendcount, sendtype, dest, sendtag, recvbuf, recvcount, recvtype,
 		                         source, recvtag, comm, status);

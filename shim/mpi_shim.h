@@ -9,7 +9,7 @@
  *   mpi_type.c   count x datatype -> bytes and shape; packing       mpi_flatten.c  a datatype as strips
  *   mpi_op.c     requests that the shim must know about; progress
  *   mpi_send.c   sends        mpi_recv.c  receives        mpi_pull.c  what an RTS leads to
- *   mpi_send_c.c sends of MPI 4
+ *   mpi_send_c.c sends of MPI 4   mpi_small.h the short way of small messages
  *   mpi_onecopy.c the life of a send that goes one-copy   mpi_landing.c  receives that share a buffer
  *   mpi_persist.c, mpi_persist_send.c persistent requests
  *   mpi_probe.c  probes and matched receives               mpi_held.c  messages that a probe took in
@@ -160,12 +160,14 @@ struct vmo_shim {
 	struct vmo_host host;
 	MPI_Comm private_comm;
 	MPI_Count threshold;
+	MPI_Count least;		/* of all ranks' thresholds: what has no more room is sent by MPI */
 	uint64_t patience_ns;
 	bool active;
 	bool sessions;			/* MPI_Session_init was called */
 	bool probes;			/* a probe was called, with `multiple` */
 	bool multiple;			/* MPI_THREAD_MULTIPLE */
 	pthread_mutex_t lock;
+	uint32_t handles;		/* known: in by_handle or unhashed */
 	struct vmo_op *by_handle;	/* uthash */
 	struct vmo_op *unhashed;	/* utlist: those that it had no memory for */
 	struct vmo_op *by_buffer;	/* uthash: pending receives; one for each buffer */
@@ -175,13 +177,14 @@ struct vmo_shim {
 	struct vmo_pair *pairs;
 	struct vmo_comm_map *world;
 	int comm_keyval, type_keyval;
+	int count_at;			/* where a status holds its bytes (mpi_pull.c); negative: not known */
 	struct {			/* collectives (mpi_coll.h); the same on all ranks */
 		bool usable;
 		MPI_Count pair, alltoall, gather, bcast, reduce, reduce_scatter;	/* thresholds, bytes */
 	} coll;
 };
 
-extern struct vmo_shim shim;
+extern VMO_HIDDEN struct vmo_shim shim;
 
 static inline void vmo_enter(void)
 {
@@ -280,13 +283,30 @@ void vmo_op_free(struct vmo_op *op);
 void vmo_op_track(struct vmo_op *op);		/* under op->handle, and in its list */
 void vmo_op_untrack(struct vmo_op *op);
 struct vmo_op *vmo_op_find(MPI_Request handle);
-/* Nothing of the shim's is outstanding: a wait may go straight to MPI. Nearly all calls ask it: giveback's turn, too. */
-static inline bool vmo_idle(void)
+/* Into shim.recvs, where progress looks for its RTS; a receive with room for small messages only need not be there. */
+static inline void vmo_op_list(struct vmo_op *op)
+{
+	if (op->rx.to.bytes < shim.least)
+		return;
+	op->listed = true;
+	DL_APPEND(shim.recvs, op);
+}
+/*
+ * Nothing outstanding needs the shim's progress: a call may block inside MPI. Requests may be known that need a look once
+ * they are complete: receives of small messages, inactive persistent ones. Nearly all calls ask it: giveback's turn, too.
+ */
+static inline bool vmo_calm(void)
 {
 	vmo_giveback_turn(&shim.engine);
-	return !shim.recvs && !shim.sends && !__atomic_load_n(&shim.engine.draining, __ATOMIC_RELAXED) && !shim.by_handle &&
-	       !shim.unhashed;
+	return !((uintptr_t)shim.recvs | (uintptr_t)shim.sends | (uintptr_t)shim.pairs |
+	         (uintptr_t)__atomic_load_n(&shim.engine.draining, __ATOMIC_RELAXED));
 }
+/* And no request is known: a wait may go straight to MPI. */
+static inline bool vmo_idle(void)
+{
+	return vmo_calm() && !shim.handles;
+}
+
 /* The program waits for this op now. Inside. */
 void vmo_op_asked(struct vmo_op *op);
 /* One round of everybody's work; `but` (or NULL) is polled by the caller itself. */
@@ -351,6 +371,8 @@ int vmo_pull(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MP
 void vmo_pull_surely(const struct vmo_rx *rx, struct vmo_peer *peer, const void *rts, MPI_Count *bytes, int *error);
 /* After a native receive: if it brought an RTS, pulls and mends the status. MPI error code, not raised. */
 int vmo_rx_finish(struct vmo_rx *rx, MPI_Status *status);
+/* The same of a receive that MPI has done, where it may have been one; raised. */
+int vmo_recv_settled(void *buf, int count, MPI_Datatype type, int source, MPI_Comm comm, MPI_Status *status);
 void vmo_status_set(MPI_Status *status, int source, int tag, MPI_Count bytes);
 int vmo_raise(MPI_Comm comm, int error);
 

@@ -15,7 +15,7 @@
  * What was found out about a type is kept on it as an attribute, reference counted, because a receive may
  * outlive its type's handle (MPI 3.1, 4.1.9).
  */
-#include "mpi_shim.h"
+#include "mpi_small.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -109,19 +109,11 @@ static struct vmo_type *find_out(MPI_Datatype type)
 	return t;
 }
 
-/* A contiguous predefined type, seen last: most programs use few, and asking costs more than a small message. */
-static struct vmo_type *plain = &byte_facts;
-
-static struct vmo_type *if_plain(MPI_Datatype type)
-{
-	struct vmo_type *t = __atomic_load_n(&plain, __ATOMIC_ACQUIRE);
-
-	return vmo_likely(t->type == type) ? t : NULL;
-}
+struct vmo_type *vmo_plain_types[VMO_PLAIN_TYPES] = { [0 ... VMO_PLAIN_TYPES - 1] = &byte_facts };
 
 struct vmo_type *vmo_type_of(MPI_Datatype type)
 {
-	struct vmo_type *t = if_plain(type);
+	struct vmo_type *t = vmo_plain_type(type);
 
 	if (vmo_likely(t != NULL))
 		return t;
@@ -129,7 +121,7 @@ struct vmo_type *vmo_type_of(MPI_Datatype type)
 	if (!t)
 		t = find_out(type);
 	if (t && t->contiguous && t->takes_rts && t->named)
-		__atomic_store_n(&plain, t, __ATOMIC_RELEASE);
+		__atomic_store_n(vmo_plain_place(type), t, __ATOMIC_RELEASE);
 	return t;
 }
 
@@ -139,6 +131,22 @@ static bool valid(MPI_Datatype type)
 	int bytes;
 
 	return type != MPI_DATATYPE_NULL && shim.mpi.Pack_size(1, type, shim.private_comm, &bytes) == MPI_SUCCESS;
+}
+
+/* Of a type that is not among the plain ones yet. */
+static bool size_of(MPI_Datatype type, MPI_Count *size)
+{
+	static MPI_Datatype derived;	/* seen last: no predefined type ever has its handle */
+
+	if (!valid(type) || shim.mpi.Type_size_x(type, size) != MPI_SUCCESS)
+		return false;
+	if (type == __atomic_load_n(&derived, __ATOMIC_RELAXED))
+		return true;
+	if (vmo_type_combiner(type) == MPI_COMBINER_NAMED)
+		vmo_type_of(type);	/* so that it will be */
+	else
+		__atomic_store_n(&derived, type, __ATOMIC_RELAXED);
+	return true;
 }
 
 bool vmo_type_contiguous(MPI_Datatype type)
@@ -157,10 +165,10 @@ bool vmo_type_takes_rts(MPI_Datatype type)
 
 bool vmo_layout_of(MPI_Count count, MPI_Datatype type, struct vmo_layout *out)
 {
-	const struct vmo_type *t = if_plain(type);
+	const struct vmo_type *t = vmo_plain_type(type);
 	MPI_Count size = t ? t->size : -1;
 
-	if (vmo_unlikely(!t) && (!valid(type) || shim.mpi.Type_size_x(type, &size) != MPI_SUCCESS))
+	if (vmo_unlikely(!t) && !size_of(type, &size))
 		return false;
 	if (count < 0 || size < 0 || __builtin_mul_overflow(size, count, &out->bytes))
 		return false;
@@ -372,7 +380,8 @@ int vmo_type_setup(void)
 
 void vmo_type_cleanup(void)
 {
-	__atomic_store_n(&plain, &byte_facts, __ATOMIC_RELEASE);
+	for (int i = 0; i < VMO_PLAIN_TYPES; i++)
+		__atomic_store_n(&vmo_plain_types[i], &byte_facts, __ATOMIC_RELEASE);
 	if (shim.type_keyval != MPI_KEYVAL_INVALID)
 		shim.mpi.Type_free_keyval(&shim.type_keyval);
 }

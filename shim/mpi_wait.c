@@ -81,10 +81,65 @@ bool vmo_test_half(MPI_Request *request, bool waited, MPI_Status *status, int *e
 	return flag || *error != MPI_SUCCESS;
 }
 
-int vmo_wait(MPI_Request *request, MPI_Status *status)
+/* Requests that MPI alone completes, unless they have been taken aside: then what came is looked at. */
+static bool by_mpi(const struct vmo_op *op)
+{
+	return !op || (op->kind == VMO_OP_RECV && !op->delivered);
+}
+
+/* The request's op, if the shim must look at what comes. False: the long way. */
+static bool single_calm(const MPI_Request *request, struct vmo_op **op)
+{
+	if (!vmo_calm() || shim.multiple)
+		return false;
+	*op = shim.handles ? vmo_op_find(*request) : NULL;
+	return by_mpi(*op);
+}
+
+/* MPI has completed it, or met an error. key: what the request was. */
+static int finish_calm(MPI_Request *request, MPI_Request key, struct vmo_op *op, int rc, MPI_Status *status)
 {
 	struct vmo_batch b;
 
+	if (vmo_likely(rc == MPI_SUCCESS && !op->persistent)) {
+		MPI_Comm comm = op->rx.comm;
+		rc = vmo_recv_complete(op, status);
+		if (vmo_unlikely(rc != MPI_SUCCESS))
+			vmo_raise_completed(comm, rc, false);
+		return rc;
+	}
+	vmo_batch_open(&b, 1, request);
+	b.key[0] = key;
+	rc = vmo_batch_finish(&b, 0, vmo_batch_claim(&b, 0, rc), rc, status);
+	vmo_batch_raise(&b, false);
+	return rc;
+}
+
+static int wait_calm(MPI_Request *request, MPI_Status *status, struct vmo_op *op)
+{
+	MPI_Status own, *st = status == MPI_STATUS_IGNORE ? &own : status;
+	MPI_Request key = *request;
+	int rc = shim.mpi.Wait(request, st);
+
+	return finish_calm(request, key, op, rc, st);
+}
+
+static int test_calm(MPI_Request *request, int *flag, MPI_Status *status, struct vmo_op *op)
+{
+	MPI_Status own, *st = status == MPI_STATUS_IGNORE ? &own : status;
+	MPI_Request key = *request;
+	int rc = shim.mpi.Test(request, flag, st);
+
+	return *flag || rc != MPI_SUCCESS ? finish_calm(request, key, op, rc, st) : rc;
+}
+
+int vmo_wait(MPI_Request *request, MPI_Status *status)
+{
+	struct vmo_batch b;
+	struct vmo_op *op;
+
+	if (vmo_likely(single_calm(request, &op)))
+		return op ? wait_calm(request, status, op) : shim.mpi.Wait(request, status);
 	if (vmo_idle())
 		return shim.mpi.Wait(request, status);
 	int rc = wait_single(request, status, &b);
@@ -101,8 +156,11 @@ int vmo_Wait(MPI_Request *request, MPI_Status *status)
 int vmo_Test(MPI_Request *request, int *flag, MPI_Status *status)
 {
 	struct vmo_batch b;
+	struct vmo_op *op;
 
 	vmo_count_call(Test);
+	if (vmo_likely(single_calm(request, &op)))
+		return op ? test_calm(request, flag, status, op) : shim.mpi.Test(request, flag, status);
 	if (vmo_idle())
 		return shim.mpi.Test(request, flag, status);
 	vmo_batch_open(&b, 1, request);
@@ -160,6 +218,69 @@ static int waitall(struct vmo_batch *b, MPI_Status *statuses)
 	return failed ? MPI_ERR_IN_STATUS : rc;
 }
 
+/* MPI has completed all, or has met errors: what the shim has to add. Inside. True: some error. */
+static bool finish_array(struct vmo_batch *b, int rc, int done)
+{
+	b->raised = rc != MPI_SUCCESS;
+	for (int i = 0; i < done; i++) {
+		b->status[i].MPI_ERROR = vmo_batch_reported(rc, &b->status[i]);
+		b->op[i] = vmo_batch_claim(b, i, b->status[i].MPI_ERROR);
+	}
+	bool bad = vmo_batch_finish_all(b, done, NULL);
+	for (int i = 0; i < done; i++)
+		vmo_batch_complete_aside(b, i);
+	return bad;
+}
+
+/* The user's statuses; where there is an error, their MPI_ERROR too. */
+static void give_array(const struct vmo_batch *b, bool bad, MPI_Status *statuses)
+{
+	for (int i = 0; i < b->n && vmo_status_at(statuses, i); i++) {
+		vmo_status_copy(&statuses[i], &b->status[i]);
+		if (bad)
+			statuses[i].MPI_ERROR = b->status[i].MPI_ERROR;
+	}
+}
+
+/* None needs progress, and all are MPI's to complete; finds their ops. */
+static bool calm(struct vmo_batch *b)
+{
+	if (shim.multiple || !vmo_calm())
+		return false;
+	for (int i = 0; i < b->n; i++) {
+		b->op[i] = vmo_op_find(b->key[i]);
+		if (!by_mpi(b->op[i]))
+			return false;
+	}
+	return true;
+}
+
+/* All are complete without an error. Claimed are all before the first is finished, and those with a landing come last. */
+static bool finish_found(struct vmo_batch *b)
+{
+	for (int i = 0; i < b->n; i++) {
+		b->status[i].MPI_ERROR = MPI_SUCCESS;
+		if (b->op[i] && !b->op[i]->persistent)
+			vmo_op_untrack(b->op[i]);
+		else if (b->op[i] && !b->op[i]->started)
+			b->op[i] = NULL;
+	}
+	return vmo_batch_finish_all(b, b->n, NULL);
+}
+
+static int waitall_calm(struct vmo_batch *b, MPI_Status *statuses)
+{
+	int rc = shim.mpi.Waitall(b->n, b->request, b->status);
+	bool all = rc == MPI_SUCCESS || rc == MPI_ERR_IN_STATUS;
+	bool bad = rc == MPI_SUCCESS ? finish_found(b) : finish_array(b, rc, all ? b->n : 0);
+
+	if (all)
+		give_array(b, bad, statuses);
+	vmo_batch_raise(b, true);
+	vmo_batch_close(b);
+	return bad ? MPI_ERR_IN_STATUS : rc;
+}
+
 int vmo_Waitall(int n, MPI_Request requests[], MPI_Status statuses[])
 {
 	struct vmo_batch b;
@@ -169,6 +290,8 @@ int vmo_Waitall(int n, MPI_Request requests[], MPI_Status statuses[])
 		return shim.mpi.Waitall(n, requests, statuses);
 	if (!vmo_batch_open(&b, n, requests))
 		return vmo_raise(MPI_COMM_WORLD, MPI_ERR_NO_MEM);	/* MPI alone would miss requests to send */
+	if (calm(&b))
+		return waitall_calm(&b, statuses);
 	struct vmo_hush hush;
 	vmo_hush(&hush);
 	int rc = waitall(&b, statuses);
@@ -190,21 +313,10 @@ static int testall(struct vmo_batch *b, int *flag, MPI_Status *statuses)
 		return MPI_SUCCESS;
 	}
 	int rc = shim.mpi.Testall(b->n, b->request, flag, b->status);
-	b->raised = rc != MPI_SUCCESS;
-	int done = *flag || rc == MPI_ERR_IN_STATUS ? b->n : 0;
-	for (int i = 0; i < done; i++) {
-		b->status[i].MPI_ERROR = vmo_batch_reported(rc, &b->status[i]);
-		b->op[i] = vmo_batch_claim(b, i, b->status[i].MPI_ERROR);
-	}
-	bool bad = vmo_batch_finish_all(b, done, NULL);
-	for (int i = 0; i < done; i++)
-		vmo_batch_complete_aside(b, i);
+	bool bad = finish_array(b, rc, *flag || rc == MPI_ERR_IN_STATUS ? b->n : 0);
 	vmo_leave();
-	for (int i = 0; (*flag || bad) && i < b->n && vmo_status_at(statuses, i); i++) {
-		vmo_status_copy(&statuses[i], &b->status[i]);
-		if (bad)
-			statuses[i].MPI_ERROR = b->status[i].MPI_ERROR;
-	}
+	if (*flag || bad)
+		give_array(b, bad, statuses);
 	return bad ? MPI_ERR_IN_STATUS : rc;
 }
 

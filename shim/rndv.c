@@ -192,7 +192,7 @@ static int choose_pages(struct vmo_xfer *xfer)
 	xfer->pieces = 0;
 	xfer->staged = false;
 	if (sound && choose_in_place(xfer)) {
-		vmo_count(edge_bytes, xfer->edges);
+		vmo_count_within(edge_bytes, xfer->edges);
 		xfer->shape.strips = 0;	/* it needs no filling */
 		return 0;
 	}

@@ -279,8 +279,8 @@ static void answer(struct vmo_incoming *in, _Atomic uint64_t *word)
 /* Model: done. */
 void vmo_rndv_finish(struct vmo_incoming *in)
 {
-	vmo_count(pulled_messages, 1);
-	vmo_count(pulled_bytes, in->bytes);
+	vmo_count_within(pulled_messages, 1);
+	vmo_count_within(pulled_bytes, in->bytes);
 	answer(in, &in->peer->in.pages->slot[in->slot].done);
 }
 

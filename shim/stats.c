@@ -2,6 +2,7 @@
 #include "stats.h"
 
 struct vmo_stats vmo_stats;
+bool vmo_stats_alone;
 
 static const char *const counter_names[] = {
 #define X(id, doc) #id,
