@@ -12,7 +12,10 @@ ip -n $a link add veth0 type veth peer name veth0 netns $b
 ip -n $a address add 10.78.0.1/24 dev veth0
 ip -n $b address add 10.78.0.2/24 dev veth0
 for name in $a $b; do ip -n $name link set lo up; ip -n $name link set veth0 up; done
-for try in $(seq 100); do ip -n $a link show veth0 | grep -q 'state UP' && break; sleep 0.05; done
+# The kernel reports a new link as running up to a second late, and UCX refuses it until then.
+for name in $a $b; do
+	for try in $(seq 100); do ip -n $name link show veth0 | grep -q 'state UP' && break; sleep 0.05; done
+done
 cat >"$work/agent" <<AGENT
 #!/bin/sh
 exec env -i PATH="$PATH" HOME=/ OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 TMPDIR="$work" \\
