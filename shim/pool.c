@@ -166,6 +166,29 @@ void vmo_block_drop(struct vmo_block *block)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+struct vmo_block *vmo_block_split(struct vmo_block *block, uint32_t page)
+{
+	struct vmo_pool *pool = block->pool;
+	struct spare *spare = NULL;
+
+	if (!page || page >= block->pages || __atomic_load_n(&block->refs, __ATOMIC_ACQUIRE) != 1)
+		return NULL;
+	pthread_mutex_lock(&pool->lock);
+	if (!vmo_fault(block_split))
+		spare = pool->spares;
+	if (spare)
+		pool->spares = spare->next;
+	pthread_mutex_unlock(&pool->lock);
+	if (!spare)
+		return NULL;
+	spare->block = *block;
+	spare->block.first += page;
+	spare->block.pages -= page;
+	spare->block.view += page * VMO_PAGE_BYTES;
+	block->pages = page;
+	return &spare->block;
+}
+
 int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, void *address)
 {
 	struct vmo_pool *pool = block->pool;
