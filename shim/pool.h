@@ -96,6 +96,12 @@ vmo_gref vmo_pool_directory_gref(const struct vmo_pool *pool);
  */
 int vmo_pool_take(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out);
 
+/*
+ * The same for pages that will be kept for long, under a buffer: out of the smallest gap that has them, so that what
+ * comes and goes with each message, and needs many pages in a row, finds those.
+ */
+int vmo_pool_take_lasting(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out);
+
 /* Is that what vmo_pool_take says if room elsewhere in the pool would help? */
 static inline bool vmo_pool_full(int rc)
 {
