@@ -251,11 +251,12 @@ conformance: conformance-setup  ## the MPICH test suite and ScaLAPACK's testers,
 conformance-quick: conformance-setup ## a part of it (3 minutes)
 	@tools/conformance/conformance --build $B --quick $(CONFORMANCE)
 
-# One job runs all seeds of a block, so this is quick; every seed runs without the library and in two modes.
+# Random programs, each without the library and in two of its modes, deaths and faults between them (tests/soak/run.py).
 SEEDS ?= 10000
-soak: setup                     ## SEEDS=10000 random MPI programs, with the library against without
-	@$(MAKE) --no-print-directory all $(RANDOM)
-	@tests/random/run.py --build $B --seeds 1-$(SEEDS) --rotate 2 --progress
+SOAK_OPTIONS ?=
+soak: setup                     ## an hour: SEEDS=10000 random MPI programs with the library against without, deaths, faults
+	@$(MAKE) --no-print-directory all faults-build $(RANDOM) $(DEATH_PROGRAMS) $(foreach m,$(MPIS),$(FAULT_TESTS:%=$B/tests/$m/%))
+	@tests/soak/run.py --build $B --seeds 1-$(SEEDS) $(SOAK_OPTIONS)
 
 model: setup                    ## check the model of the protocol with spin (tests/model)
 	@$(call install,spin)

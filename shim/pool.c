@@ -68,6 +68,30 @@ static struct gap find(const struct vmo_pool *pool, uint32_t pages)
 	return best;
 }
 
+/* The smallest gap of `pages` at least; where there is none, the longest. */
+static struct gap find_tight(const struct vmo_pool *pool, uint32_t pages)
+{
+	struct gap best = { NULL, 0, 0 };
+
+	for (uint32_t number = 0; number < pool->runs; number++) {
+		struct run *run = pool->run[number];
+		uint32_t from = 0, stop;
+
+		if (!run || run->withdrawn || run->free < min_u32(pages, best.pages + 1))
+			continue;
+		for (; (from = scan(run->taken, from, run->pages, ~(uint64_t)0)) < run->pages; from = stop) {
+			stop = scan(run->taken, from, run->pages, 0);
+			uint32_t gap = stop - from;
+			if (best.pages < pages ? gap > best.pages : gap >= pages && gap < best.pages)
+				best = (struct gap){ run, from, gap };
+			if (best.pages == pages)
+				return best;
+		}
+	}
+	best.pages = min_u32(best.pages, pages);
+	return best;
+}
+
 static int add_spares(struct vmo_pool *pool)
 {
 	struct slab *slab = vmo_fault(pool_blocks) ? NULL : vmo_raw_alloc(sizeof *slab, PROT_READ | PROT_WRITE);
@@ -106,13 +130,14 @@ static struct vmo_block *make_block(struct vmo_pool *pool, const struct gap *gap
 }
 
 /* -EAGAIN: the runs have no gap of `least`; *seen tells which ones were looked at. */
-static int take_free(struct vmo_pool *pool, uint32_t pages, uint32_t least, uint32_t *seen, struct vmo_block **out)
+static int take_free(struct vmo_pool *pool, uint32_t pages, uint32_t least, bool lasting, uint32_t *seen,
+                     struct vmo_block **out)
 {
 	struct gap gap;
 	int rc = 0;
 
 	pthread_mutex_lock(&pool->lock);
-	gap = find(pool, pages);
+	gap = lasting ? find_tight(pool, pages) : find(pool, pages);
 	*seen = pool->additions;
 	if (gap.pages < least)
 		rc = -EAGAIN;
@@ -124,19 +149,29 @@ static int take_free(struct vmo_pool *pool, uint32_t pages, uint32_t least, uint
 	return rc;
 }
 
-int vmo_pool_take(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out)
+static int take(struct vmo_pool *pool, uint32_t pages, uint32_t least, bool lasting, struct vmo_block **out)
 {
 	uint32_t seen;
 	int rc;
 
 	if (!least || least > pages)
 		return -EINVAL;
-	while ((rc = take_free(pool, pages, least, &seen, out)) == -EAGAIN) {
+	while ((rc = take_free(pool, pages, least, lasting, &seen, out)) == -EAGAIN) {
 		rc = vmo_pool_grow(pool, pages, least, seen);
 		if (rc)
 			return rc;
 	}
 	return rc;
+}
+
+int vmo_pool_take(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out)
+{
+	return take(pool, pages, least, false, out);
+}
+
+int vmo_pool_take_lasting(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out)
+{
+	return take(pool, pages, least, true, out);
 }
 
 void vmo_block_hold(struct vmo_block *block)
@@ -164,6 +199,29 @@ void vmo_block_drop(struct vmo_block *block)
 	spare->next = pool->spares;
 	pool->spares = spare;
 	pthread_mutex_unlock(&pool->lock);
+}
+
+struct vmo_block *vmo_block_split(struct vmo_block *block, uint32_t page)
+{
+	struct vmo_pool *pool = block->pool;
+	struct spare *spare = NULL;
+
+	if (!page || page >= block->pages || __atomic_load_n(&block->refs, __ATOMIC_ACQUIRE) != 1)
+		return NULL;
+	pthread_mutex_lock(&pool->lock);
+	if (!vmo_fault(block_split))
+		spare = pool->spares;
+	if (spare)
+		pool->spares = spare->next;
+	pthread_mutex_unlock(&pool->lock);
+	if (!spare)
+		return NULL;
+	spare->block = *block;
+	spare->block.first += page;
+	spare->block.pages -= page;
+	spare->block.view += page * VMO_PAGE_BYTES;
+	block->pages = page;
+	return &spare->block;
 }
 
 int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, void *address)

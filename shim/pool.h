@@ -96,6 +96,12 @@ vmo_gref vmo_pool_directory_gref(const struct vmo_pool *pool);
  */
 int vmo_pool_take(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out);
 
+/*
+ * The same for pages that will be kept for long, under a buffer: out of the smallest gap that has them, so that what
+ * comes and goes with each message, and needs many pages in a row, finds those.
+ */
+int vmo_pool_take_lasting(struct vmo_pool *pool, uint32_t pages, uint32_t least, struct vmo_block **out);
+
 /* Is that what vmo_pool_take says if room elsewhere in the pool would help? */
 static inline bool vmo_pool_full(int rc)
 {
@@ -104,6 +110,13 @@ static inline bool vmo_pool_full(int rc)
 
 void vmo_block_hold(struct vmo_block *block);
 void vmo_block_drop(struct vmo_block *block);
+
+/*
+ * Cuts a block in two before page `page` of it, and returns the second part: each then comes free by itself. Only where
+ * the caller's is the sole reference; it then has one of each. NULL: others hold it too, or nothing to note it is left;
+ * nothing has changed.
+ */
+struct vmo_block *vmo_block_split(struct vmo_block *block, uint32_t page);
 
 /* Puts `pages` of the block, from page `first` of it, under `address` (page aligned). 0 or -errno. */
 int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, void *address);

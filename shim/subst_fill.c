@@ -58,7 +58,7 @@ static int fill_gap(struct plan *plan, struct vmo_pool *pool, const struct fill 
 	for (; at < gap->end; most--) {
 		uint32_t pages = (uint32_t)((gap->end - at) >> VMO_PAGE_SHIFT);
 		struct fill *fill = &plan->fill[plan->fills];
-		int rc = most > 0 ? vmo_pool_take(pool, pages, (pages + (uint32_t)most - 1) / (uint32_t)most, &fill->block)
+		int rc = most > 0 ? vmo_pool_take_lasting(pool, pages, (pages + (uint32_t)most - 1) / (uint32_t)most, &fill->block)
 		                  : -ENOSPC;
 
 		if (rc)

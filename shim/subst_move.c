@@ -15,7 +15,7 @@ static int move_one(struct vmo_assoc *a)
 {
 	uint32_t pages = (uint32_t)((a->end - a->begin) >> VMO_PAGE_SHIFT);
 	struct vmo_block *fresh;
-	int rc = vmo_pool_take(a->block->pool, pages, pages, &fresh);
+	int rc = vmo_pool_take_lasting(a->block->pool, pages, pages, &fresh);
 
 	if (rc)
 		return rc;

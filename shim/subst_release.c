@@ -107,13 +107,21 @@ static void end_scar(struct vmo_subst *s, uint32_t i, const struct ending *e)
 int vmo_subst_cut(struct vmo_subst *s, uintptr_t address)
 {
 	int rc = vmo_assoc_cut(&s->table, address);
-	uint32_t i;
+	struct vmo_block *rest;
+	struct vmo_assoc *a;
 
 	if (rc <= 0)
 		return rc;
-	i = vmo_assoc_find(&s->table, address);
-	if (s->table.at[i].block)
-		vmo_block_hold(s->table.at[i].block);
+	a = &s->table.at[vmo_assoc_find(&s->table, address)];
+	if (!a->block)
+		return 0;
+	rest = vmo_block_split(a->block, a->first);
+	if (rest) {
+		a->block = rest;
+		a->first = 0;
+	} else {
+		vmo_block_hold(a->block);	/* both come free with the last of its users */
+	}
 	return 0;
 }
 

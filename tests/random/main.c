@@ -7,6 +7,10 @@
  *
  *     digest 1-100 9d8f7e6a5b4c3d2e 1234 messages 5678901 bytes
  *
+ * every rank what it has resident then (/proc/self/status), in KiB, pages of its own and shared ones,
+ *
+ *     memory 100 rank 1 anonymous 5324 shared 2048
+ *
  * and at the end `ok`. The digest does not depend on who got which of interchangeable messages, so it is
  * the same with the library as without. tests/random/run.py compares them.
  *
@@ -93,6 +97,21 @@ static void one_seed(const struct options *o, unsigned long long seed, uint64_t 
 	total[2] += mine[2];
 }
 
+static void print_memory(unsigned long long seed)
+{
+	unsigned long own = 0, shared = 0;
+	char line[128];
+	FILE *status = fopen("/proc/self/status", "r");
+
+	while (status && fgets(line, sizeof line, status)) {
+		sscanf(line, "RssAnon: %lu", &own);
+		sscanf(line, "RssShmem: %lu", &shared);
+	}
+	if (status)
+		fclose(status);
+	printf("memory %llu rank %d anonymous %lu shared %lu\n", seed, where.rank, own, shared);
+}
+
 static void all_seeds(const struct options *o)
 {
 	unsigned long long begin = o->first;
@@ -105,6 +124,7 @@ static void all_seeds(const struct options *o)
 		if (where.rank == 0)
 			printf("digest %llu-%llu %016" PRIx64 " %" PRIu64 " messages %" PRIu64 " bytes\n", begin, seed, total[0],
 			       total[1], total[2]);
+		print_memory(seed);
 		fflush(stdout);
 		memset(total, 0, sizeof total);
 		begin = seed + 1;

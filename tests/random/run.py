@@ -58,6 +58,7 @@ class Job:
         self.digests, self.counters = {}, {}
         self.messages = self.bytes = 0
         self.failed_seed, self.words = None, []
+        self.memory = {}    # seed: KiB of all ranks together
         self.seconds = 0.0
 
 
@@ -92,12 +93,20 @@ def read_output(job, output):
             job.digests[int(match[1]), int(match[2])] = match[3]
             job.messages += int(match[4])
             job.bytes += int(match[5])
+        match = re.match(r"memory (\d+) rank \d+ anonymous (\d+) shared (\d+)", line)
+        if match:
+            job.memory[int(match[1])] = job.memory.get(int(match[1]), 0) + int(match[2]) + int(match[3])
         match = re.match(r"vmonecopy:   (\S+) +(\d+)", line)
         if match:
             job.counters[match[1]] = int(match[2])
         match = re.match(r"random: (FAILED|HANGS|CRASHED): seed (\d+)", line)
         if match and job.failed_seed is None:
             job.failed_seed = int(match[2])
+
+
+def unwatched(process, scratch, mode):
+    """In place of what someone who looks at jobs from outside gives: begins; returns what is called at the job's end."""
+    return lambda job: None
 
 
 def run_job(options, mpi, mode, ranks, first, last):
@@ -113,6 +122,7 @@ def run_job(options, mpi, mode, ranks, first, last):
     began = time.monotonic()
     process = subprocess.Popen(command, env=clean_environment(scratch), stdin=subprocess.DEVNULL, cwd=ROOT,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    watched = options.watch(process, scratch, mode)
     try:
         output, errors = process.communicate(timeout=options.seconds * 2 + last - first)
     except subprocess.TimeoutExpired:
@@ -120,6 +130,7 @@ def run_job(options, mpi, mode, ranks, first, last):
         output, errors = process.communicate()
         errors += b"\nrandom: the job did not end\n"
     finally:
+        watched(job)
         shutil.rmtree(scratch, ignore_errors=True)
     job.seconds = time.monotonic() - began
     text = (output + b"\n" + errors).decode(errors="replace")
@@ -167,6 +178,13 @@ class Row:
         if job.words:
             self.failures += 1
             print("\n".join(job.words), flush=True)
+
+    def merge(self, other):
+        """Adds what other blocks came to."""
+        for name in ("seeds", "failures", "differences", "messages", "bytes", "seconds"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for key, value in other.counters.items():
+            self.counters[key] = self.counters.get(key, 0) + value
 
     def verdict(self):
         enough = self.seeds >= 20 and not self.failures and not self.note
@@ -262,6 +280,7 @@ def parse():
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
     options.fixed = bool(options.ranks)
+    options.watch = unwatched
     options.ranks = [int(n) for n in (options.ranks or "2,2,3").split(",")]
     return options
 

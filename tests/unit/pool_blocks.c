@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Blocks never overlap, whatever is taken, held and dropped in whatever order (random; the seed is printed
+ * Blocks never overlap, whatever is taken, held, split and dropped in whatever order (random; the seed is printed
  * on failure and taken from the first argument), and all pages come back.
  */
 #include "xen_pair.h"
@@ -68,12 +68,28 @@ static bool take(struct vmo_pool *pool, struct live *live, uint16_t number)
 	return true;
 }
 
+/* A block that others hold too stays whole. */
+static bool split(struct live *live, struct live *rest, uint16_t number)
+{
+	uint32_t pages = live->block->pages, page = pages > 1 ? 1 + rand() % (pages - 1) : 1;
+
+	rest->block = vmo_block_split(live->block, page);
+	SEEDED(!rest->block || (live->refs == 1 && pages > 1));
+	if (!rest->block)
+		return false;
+	SEEDED(live->block->pages == page && rest->block->pages == pages - page && rest->block->pool == live->block->pool);
+	rest->refs = 1;
+	own(rest->block, owner[rest->block->run][rest->block->first], number);
+	mark(rest->block, number);
+	return true;
+}
+
 static void alone(struct pair *pair)
 {
 	struct vmo_budget budget = { .pages = 600 };
 	struct vmo_pool *pool;
 	struct live live[MOST];
-	unsigned refused = 0, pages_live = 0;
+	unsigned refused = 0, splits = 0, pages_live = 0;
 
 	memset(live, 0, sizeof live);
 	srand(seed);
@@ -81,7 +97,11 @@ static void alone(struct pair *pair)
 	for (int i = 0; i < ROUNDS; i++) {
 		uint16_t n = (uint16_t)(rand() % MOST);
 
-		if (!live[n].refs)
+		uint16_t m = (uint16_t)(rand() % MOST);
+
+		if (!live[n].refs && live[m].refs && rand() % 2)
+			splits += split(&live[m], &live[n], (uint16_t)(n + 1));
+		else if (!live[n].refs)
 			refused += !take(pool, &live[n], (uint16_t)(n + 1));
 		else if (rand() % 3)
 			drop(&live[n], (uint16_t)(n + 1));
@@ -93,6 +113,7 @@ static void alone(struct pair *pair)
 		pages_live += live[n].refs ? live[n].block->pages : 0;
 	SEEDED(vmo_pool_usage(pool).pages_taken == pages_live);
 	SEEDED(refused > 0);		/* else the budget was never felt */
+	SEEDED(splits > 1000);
 	for (uint16_t n = 0; n < MOST; n++)
 		while (live[n].refs)
 			drop(&live[n], (uint16_t)(n + 1));
