@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "fnv.h"
 #include "mistakes.h"
 #include "vmo.h"
 
@@ -144,15 +145,6 @@ void vmo_config_read(struct vmo_config *config)
 	vmo_mistakes_find_unknown();
 }
 
-static uint64_t fnv1a(uint64_t hash, const void *data, size_t bytes)
-{
-	for (const unsigned char *p = data; bytes--; p++)
-		hash = (hash ^ *p) * 0x100000001b3u;
-	return hash;
-}
-
-#define FNV_BEGIN 0xcbf29ce484222325u
-
 uint64_t vmo_config_word(const struct vmo_config *config, enum vmo_option option)
 {
 	const void *field = (const char *)config + options[option].at;
@@ -161,18 +153,18 @@ uint64_t vmo_config_word(const struct vmo_config *config, enum vmo_option option
 		return 0;
 	if (options[option].kind != WORD)
 		return (uint64_t)*(const long *)field;
-	return fnv1a(FNV_BEGIN, *(const char *const *)field, strlen(*(const char *const *)field));
+	return vmo_fnv1a(VMO_FNV_BEGIN, *(const char *const *)field, strlen(*(const char *const *)field));
 }
 
 uint64_t vmo_config_digest(const struct vmo_config *config, bool must_agree)
 {
-	uint64_t hash = FNV_BEGIN;
+	uint64_t hash = VMO_FNV_BEGIN;
 
 	for (size_t i = 0; i < OPTIONS; i++) {
 		uint64_t word = vmo_config_word(config, (enum vmo_option)i);
 
 		if (options[i].agree || !must_agree)
-			hash = fnv1a(hash, &word, sizeof word);
+			hash = vmo_fnv1a(hash, &word, sizeof word);
 	}
 	return hash;
 }

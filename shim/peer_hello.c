@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "peer_internal.h"
 
+#include "fnv.h"
 #include "mistakes.h"
 #include "peer_flow.h"
 
@@ -13,13 +14,8 @@
 static uint64_t name_of_this_vm(void)
 {
 	struct utsname name;
-	uint64_t hash = 0xcbf29ce484222325u;
 
-	if (uname(&name))
-		return 0;
-	for (const char *p = name.nodename; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
-	return hash;
+	return uname(&name) ? 0 : vmo_fnv1a(VMO_FNV_BEGIN, name.nodename, strlen(name.nodename));
 }
 
 void vmo_fill_random(void *to, size_t bytes)

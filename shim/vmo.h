@@ -23,7 +23,7 @@
  *   2  xen                             libxengnttab and libxenevtchn, found at run time
  *      kvs_pmi1 kvs_pmix               the launcher's key-value space: who has the library? (mpi_muster.c)
  *   0  vmo.h log config stats shape    knows neither MPI nor Xen
- *      hash fault flow report mistakes
+ *      hash fault fnv flow report mistakes
  *      *.def
  *
  *   libvmonecopy.so       floor 6: the one file that the user preloads; NEEDED: libc alone
