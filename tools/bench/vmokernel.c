@@ -16,36 +16,9 @@
  * Output as of vmocoll: one JSON line for each kernel and size, microseconds of one iteration (mean over the ranks),
  * median and least of the batches. The checks are outside the measured time. Exit status 3 if a result was wrong.
  */
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
+#include "kernel.h"
 
-#include "ranks.h"
-
-enum { MAX_SIZES = 32, EXIT_WRONG = 3, BUCKETS = 1024, KEY_BITS = 20, TILE = 16 };
-
-static struct {
-	size_t sizes[MAX_SIZES];
-	int n_sizes, batches;
-	long ms;
-	const char *tests;
-} opt = {.batches = 5, .ms = 300, .tests = "transpose,bucketsort"};
-
-static void wrong(const char *what)
-{
-	if (world.errors++ == 0)
-		fprintf(stderr, "vmobench: rank %d: %s\n", world.rank, what);
-}
-
-static void *allocate(size_t bytes)
-{
-	void *p = malloc(bytes);
-
-	if (!p)
-		ranks_fail("out of memory: use smaller --sizes");
-	memset(p, 0, bytes);
-	return p;
-}
+enum { BUCKETS = 1024, KEY_BITS = 20, TILE = 16 };
 
 /* ---- transpose ---- */
 
@@ -253,63 +226,12 @@ static void bucketsort_end(void)
 	free(is.count);
 }
 
-/* ---- measuring ---- */
-
-struct kernel {
-	const char *name;
-	size_t (*begin)(size_t bytes);	/* bytes for each pair, rounded */
-	void (*step)(void);
-	void (*check)(void);
-	void (*end)(void);
-};
-
 static const struct kernel kernels[] = {
 	{"transpose", transpose_begin, transpose_step, transpose_check, transpose_end},
 	{"bucketsort", bucketsort_begin, bucketsort_step, bucketsort_check, bucketsort_end},
 };
 
-static double batch(const struct kernel *kernel, long steps)
-{
-	double spent, all = 0;
-
-	MPI_Barrier(MPI_COMM_WORLD);
-	spent = MPI_Wtime();
-	for (long i = 0; i < steps; i++)
-		kernel->step();
-	spent = MPI_Wtime() - spent;
-	kernel->check();
-	MPI_Allreduce(&spent, &all, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
-	return all / world.size / (double)steps * 1e6;
-}
-
-static void measure(const struct kernel *kernel, size_t bytes)
-{
-	double us[MAX_BATCHES];
-	size_t rounded = kernel->begin(bytes);
-	double each = batch(kernel, 8);		/* warm, and long enough for what is admitted after some calls */
-	long steps = ranks_agree((long)((double)opt.ms * 1000 / opt.batches / each));
-
-	steps = steps < 2 ? 2 : steps;
-	for (int i = 0; i < opt.batches; i++)
-		us[i] = batch(kernel, steps);
-	kernel->end();
-	sort_doubles(us, opt.batches);
-	long errors = ranks_add(world.errors);
-	if (world.rank == 0)
-		printf("{\"vmobench\":1,\"test\":\"%s\",\"ranks\":%d,\"bytes\":%zu,\"pair_bytes\":%zu,\"steps\":%ld,\"batches\":%d,"
-		       "\"latency_us\":{\"median\":%.3f,\"min\":%.3f},\"errors\":%ld}\n", kernel->name, world.size, bytes,
-		       rounded, steps, opt.batches, median_of(us, opt.batches), us[0], errors);
-	fflush(stdout);
-}
-
 int main(int argc, char **argv)
 {
-	ranks_parse(argc, argv, opt.sizes, MAX_SIZES, &opt.n_sizes, &opt.tests, &opt.ms, &opt.batches);
-	ranks_begin(&argc, &argv);
-	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-		for (int k = 0; k < opt.n_sizes && ranks_wanted(opt.tests, kernels[i].name); k++)
-			measure(&kernels[i], opt.sizes[k]);
-	long errors = ranks_add(world.errors);
-	MPI_Finalize();
-	return errors ? EXIT_WRONG : 0;
+	return kernels_main(argc, argv, kernels, sizeof kernels / sizeof *kernels);
 }

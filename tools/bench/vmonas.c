@@ -15,34 +15,10 @@
  *
  * Output as of vmokernel. The checks are outside the measured time. Exit status 3 if a result was wrong.
  */
-#include <stdint.h>
-
 #pragma GCC diagnostic ignored "-Wstringop-overflow"	/* MPI_STATUSES_IGNORE is no array */
-#include "ranks.h"
+#include "kernel.h"
 
-enum { MAX_SIZES = 32, EXIT_WRONG = 3, ROWS = 16, BLOCKS = 4, CYCLE = 30 };
-
-static struct {
-	size_t sizes[MAX_SIZES];
-	int n_sizes, batches;
-	long ms;
-	const char *tests;
-} opt = {.batches = 5, .ms = 300, .tests = "halo,wavefront,cg"};
-
-static void wrong(const char *what)
-{
-	if (world.errors++ == 0)
-		fprintf(stderr, "vmobench: rank %d: %s\n", world.rank, what);
-}
-
-static void *allocate(size_t bytes)
-{
-	void *p = calloc(1, bytes);
-
-	if (!p)
-		ranks_fail("out of memory: use smaller --sizes");
-	return p;
-}
+enum { ROWS = 16, BLOCKS = 4, CYCLE = 30 };
 
 /* ---- halo ---- */
 
@@ -320,62 +296,13 @@ static void cg_end(void)
 	free(cg.of_partner);
 }
 
-/* ---- measuring ---- */
-
-static const struct kernel {
-	const char *name;
-	size_t (*begin)(size_t bytes);	/* bytes of a message, rounded */
-	void (*step)(void);
-	void (*check)(void);
-	void (*end)(void);
-} kernels[] = {
+static const struct kernel kernels[] = {
 	{"halo", halo_begin, halo_step, halo_check, halo_end},
 	{"wavefront", wavefront_begin, wavefront_step, wavefront_check, wavefront_end},
 	{"cg", cg_begin, cg_step, cg_check, cg_end},
 };
 
-static double batch(const struct kernel *kernel, long steps)
-{
-	double spent, all = 0;
-
-	MPI_Barrier(MPI_COMM_WORLD);
-	spent = MPI_Wtime();
-	for (long i = 0; i < steps; i++)
-		kernel->step();
-	spent = MPI_Wtime() - spent;
-	kernel->check();
-	MPI_Allreduce(&spent, &all, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
-	return all / world.size / (double)steps * 1e6;
-}
-
-static void measure(const struct kernel *kernel, size_t bytes)
-{
-	double us[MAX_BATCHES];
-	size_t rounded = kernel->begin(bytes);
-	double each = batch(kernel, 8);		/* warm, and long enough for what is admitted after some calls */
-	long steps = ranks_agree((long)((double)opt.ms * 1000 / opt.batches / each));
-
-	steps = steps < 2 ? 2 : steps;
-	for (int i = 0; i < opt.batches; i++)
-		us[i] = batch(kernel, steps);
-	kernel->end();
-	sort_doubles(us, opt.batches);
-	long errors = ranks_add(world.errors);
-	if (world.rank == 0)
-		printf("{\"vmobench\":1,\"test\":\"%s\",\"ranks\":%d,\"bytes\":%zu,\"pair_bytes\":%zu,\"steps\":%ld,\"batches\":%d,"
-		       "\"latency_us\":{\"median\":%.3f,\"min\":%.3f},\"errors\":%ld}\n", kernel->name, world.size, bytes,
-		       rounded, steps, opt.batches, median_of(us, opt.batches), us[0], errors);
-	fflush(stdout);
-}
-
 int main(int argc, char **argv)
 {
-	ranks_parse(argc, argv, opt.sizes, MAX_SIZES, &opt.n_sizes, &opt.tests, &opt.ms, &opt.batches);
-	ranks_begin(&argc, &argv);
-	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-		for (int k = 0; k < opt.n_sizes && ranks_wanted(opt.tests, kernels[i].name); k++)
-			measure(&kernels[i], opt.sizes[k]);
-	long errors = ranks_add(world.errors);
-	MPI_Finalize();
-	return errors ? EXIT_WRONG : 0;
+	return kernels_main(argc, argv, kernels, sizeof kernels / sizeof *kernels);
 }
