@@ -2,28 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `vmonecopy doctor` without jobs: each mistake that it can see on one machine has its name, its status and a fix, and the
 # exit status is the worst of them.
-. "$(dirname "$0")/job.inc"
-tool=$top/tools/vmonecopy
-[ -x "$build/doctor/probe" ] && [ -x "$build/doctor/owners" ] || skip "what doctor runs is not built"
-unset LD_PRELOAD XENEMU_GRANT_TABLE
-export VMONECOPY_XEN=emulated
-
-# doctor CODE ARGUMENTS...: from a build directory with links to all of the real one
-fake=$work/build
-mkdir -p "$fake/doctor"
-for name in libvmonecopy.so libvmonecopy-mpich.so libvmonecopy-openmpi.so libxenemu.so doctor/probe doctor/owners tests; do
-	ln -s "$build/$name" "$fake/$name"
-done
-export VMONECOPY_BUILD="$fake"
-doctor() {
-	code=$1
-	shift
-	"$tool" doctor --no-job "$@" >"$work/out" 2>"$work/err"
-	is=$?
-	[ $is -eq "$code" ] && [ ! -s "$work/err" ] || fail "exit status $is in place of $code: $(cat "$work/out" "$work/err")"
-}
-says() { grep -q "^$1  $2  .*$3" "$work/out" || fail "no $1 $2 /$3/ in: $(cat "$work/out")"; }
-fix() { grep -A1 "  $1  " "$work/out" | grep -q "^      fix: .*$2" || fail "$1: no fix /$2/ in: $(cat "$work/out")"; }
+. "$(dirname "$0")/doctor.inc"
 
 # All is well
 doctor 0

@@ -1,28 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `vmonecopy doctor` about what is preloaded in which order, and about a program: its linking, its MPI and the launcher's.
-. "$(dirname "$0")/job.inc"
-tool=$top/tools/vmonecopy
-[ -x "$build/doctor/probe" ] && [ -x "$build/doctor/owners" ] || skip "what doctor runs is not built"
-unset LD_PRELOAD XENEMU_GRANT_TABLE
-export VMONECOPY_XEN=emulated
-
-# doctor CODE ARGUMENTS...: from a build directory with links to all of the real one
-fake=$work/build
-mkdir -p "$fake/doctor"
-for name in libvmonecopy.so libvmonecopy-mpich.so libvmonecopy-openmpi.so libxenemu.so doctor/probe doctor/owners tests; do
-	ln -s "$build/$name" "$fake/$name"
-done
-export VMONECOPY_BUILD="$fake"
-doctor() {
-	code=$1
-	shift
-	"$tool" doctor --no-job "$@" >"$work/out" 2>"$work/err"
-	is=$?
-	[ $is -eq "$code" ] && [ ! -s "$work/err" ] || fail "exit status $is in place of $code: $(cat "$work/out" "$work/err")"
-}
-says() { grep -q "^$1  $2  .*$3" "$work/out" || fail "no $1 $2 /$3/ in: $(cat "$work/out")"; }
-fix() { grep -A1 "  $1  " "$work/out" | grep -q "^      fix: .*$2" || fail "$1: no fix /$2/ in: $(cat "$work/out")"; }
+. "$(dirname "$0")/doctor.inc"
 
 # The order of what is preloaded
 ours=$fake/libvmonecopy.so

@@ -9,16 +9,7 @@ command -v mpicc.mpich >/dev/null || command -v mpicc.openmpi >/dev/null || skip
 ranks=4
 seconds=30
 
-# Rank 1 alone gets the variables before `--`.
-cat >"$work/rank.sh" <<'EOF2'
-rank=${PMI_RANK:-${OMPI_COMM_WORLD_RANK:-0}}
-while [ "$1" != -- ]; do
-	[ "$rank" = 1 ] && export "$1"
-	shift
-done
-shift
-exec "$@"
-EOF2
+rank_script
 
 # run WHAT [VARIABLE=value ...] [-- VARIABLE=value of rank 1 ...]: the data is right
 run() {

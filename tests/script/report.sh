@@ -6,16 +6,8 @@
 command -v mpicc.mpich >/dev/null || command -v mpicc.openmpi >/dev/null || skip "no MPI compiler"
 seconds=30
 
-# Each rank's output goes to files of its own; rank 1 alone gets the variables after `--`.
-cat >"$work/rank.sh" <<'EOF2'
-rank=${PMI_RANK:-${OMPI_COMM_WORLD_RANK:-0}}
-while [ "$1" != -- ]; do
-	[ "$rank" = 1 ] && export "$1"
-	shift
-done
-shift
-exec "$@" >"$work/out.$rank" 2>"$work/err.$rank"
-EOF2
+# Each rank's output goes to files of its own.
+rank_script '>"$work/out.$rank" 2>"$work/err.$rank"'
 export work
 
 # run WHAT CODE [VARIABLE=value ...] [-- VARIABLE=value of rank 1 ...]: right results, that exit code
