@@ -16,6 +16,8 @@ not see the signal either, so a shell is between; Open MPI --enable-recovery; bo
   7 while it lives, the registry holds nothing of the dead, and it has no run of the dead mapped any more.
 
 What a death does follows from its seed alone: run.py --seed S --count 1 repeats it.
+Launchers now and then lose their last words: Open MPI's those of MPI_Abort in 26 of 200 plain jobs on a loaded machine.
+A death that ends otherwise well but with fewer words than a plain job is therefore run again, ATTEMPTS times at most.
 
 --end exit, _exit, return or abort: the victim ends by that, without MPI_Finalize, in place of SIGKILL.
 --end offered: SIGKILL after a send whose receive comes later: the survivor gets an error, it does not wait for the dead.
@@ -24,6 +26,7 @@ What a death does follows from its seed alone: run.py --seed S --count 1 repeats
 
 import argparse
 import collections
+import copy
 import os
 import random
 import re
@@ -39,6 +42,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SKIP = 77
 LIMIT_S = 60        # of one job, on a loaded machine
 GONE_S = 10         # a launcher's helpers end within this time
+ATTEMPTS = 4        # at a death whose launcher lost its words
 CONTROL_PAGES = 16  # what a survivor may still have mapped of the dead: channel (8 pages) and catalog
 
 # What each MPI leaves in /dev/shm when its ranks are killed, seen without the library.
@@ -309,6 +313,16 @@ class Ending:
             return "library" not in self.blocked[0]
         return not self.blocked or bool(plain.blocked)
 
+    def lost_words(self, plain):
+        """Alike, but for words that are missing."""
+        return set(self.words) < set(plain.words) and self.with_words(plain.words).like(plain)
+
+    def with_words(self, words):
+        """The same ending, had the launcher said this."""
+        other = copy.copy(self)
+        other.words = words
+        return other
+
     def __str__(self):
         return f"exit code {self.code}, the launcher says {self.words}, {self.blocked or 'not blocked'}"
 
@@ -352,11 +366,14 @@ class Reference:
         return [f"a plain job: {plain}: {p}" for p in problems]
 
     def judge(self, death, ending, problems):
+        """Adds what is wrong with it; True if that is no more than lost words."""
         seen = self.seen[death.kind()]
         while not any(ending.like(plain) for plain in seen) and len(seen) < self.MOST:
             problems += self.run(death)
-        if not any(ending.like(plain) for plain in seen):
-            problems.append(f"it ends so: {ending}; plain jobs: {'; '.join(sorted(set(map(str, seen))))}")
+        if any(ending.like(plain) for plain in seen):
+            return False
+        problems.append(f"it ends so: {ending}; plain jobs: {'; '.join(sorted(set(map(str, seen))))}")
+        return any(ending.lost_words(plain) for plain in seen)
 
 
 def shm():
@@ -412,13 +429,22 @@ class Spoil:
 
 def one(death, build, reference, private, what=""):
     """What is wrong after this death: a list, empty if it was clean."""
-    problems = []
+    for number in range(ATTEMPTS):
+        problems, lost_words = attempt(death, build, reference, private, "mute" if what == "words" and not number else what)
+        if not lost_words:
+            break
+    return problems
+
+
+def attempt(death, build, reference, private, what):
+    """What is wrong after this death, and whether that is no more than that the launcher lost words."""
+    problems, lost_words = [], False
     before = shm() if private else None
     place = Place(build)
     spoil = Spoil(what, place)
     try:
         ending = run_to_death(place, death, True, problems)
-        reference.judge(death, ending, problems)
+        lost_words = reference.judge(death, ending.with_words([]) if what == "mute" else ending, problems)
         if private:
             judge_shm(before, place, death, problems)
         for entry in registry(place, "sweep", os.path.join(build, "libxenemu.so")):
@@ -428,13 +454,14 @@ def one(death, build, reference, private, what=""):
             judge_shm(before, place, death, problems)
             for name in shm() - before:
                 os.unlink(os.path.join("/dev/shm", name))
+        lost_words = lost_words and len(problems) == 1
         if problems:
             with open(place.file("output"), encoding="utf-8", errors="replace") as text:
                 problems.append("log: " + str([place.log(r)[-4:] for r in (0, 1)]) + " output: " + repr(text.read()[-500:]))
     finally:
         spoil.end()
         place.remove()
-    return problems
+    return problems, lost_words
 
 
 def inside(options, mpis):
@@ -498,8 +525,9 @@ def main():
     parser.add_argument("--mpi", default="mpich,openmpi")
     parser.add_argument("--jobs", type=int, default=1, help="deaths at one time")
     parser.add_argument("--end", default="kill", choices=["kill", "exit", "_exit", "return", "abort", "offered", "stop"])
-    parser.add_argument("--spoil", default="", choices=["", "shm", "process", "registry"],
-                        help="leave such a thing behind: it must be noticed")
+    parser.add_argument("--spoil", default="", choices=["", "shm", "process", "registry", "mute", "words"],
+                        help="leave such a thing behind, or a launcher without a word: it must be noticed; words: it loses "
+                        "them only once, which must not be noticed")
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each death")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--private", action="store_true", help=argparse.SUPPRESS)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Ten deaths by SIGKILL amid transfers (tests/deaths/run.py; hundreds: make deaths). The job ends as a plain one does, the
 # survivor's memory is right, its MPI_Finalize ends where a plain one does, what it had mapped of the dead is unmapped, and
-# nothing is left. First: is something that is left noticed?
+# nothing is left. First: is something that is left noticed, and a launcher that says nothing? One that loses its words once is not.
 root=${VMO_ROOT:-$(cd "$(dirname "$0")/../.." && pwd)}
 build=${VMO_BUILD:-$root/build}
 
@@ -13,4 +13,6 @@ spoiled() {
 spoiled process "processes are left"
 spoiled registry "the registry still holds"
 unshare -m true 2>/dev/null && spoiled shm "left in /dev/shm: vmo-left"
+spoiled mute "the launcher says []"
+"$root/tests/deaths/run.py" --build "$build" --seed 6 --count 1 --spoil words || { echo "words lost once are a failure"; exit 1; }
 exec "$root/tests/deaths/run.py" --build "$build" --seed 3 --count 10 --jobs 2 -v
