@@ -48,15 +48,18 @@ static void collect(struct vmo_engine *e)
 			vmo_pool_give_back(e->pool[i], seen_by_all(e, e->pool[i]));
 }
 
-/* Idle is a run of which nothing was taken between two of these. */
+/* Idle is a run of which nothing was taken between two of these, or a buffer that was not sent. */
 static void sweep(struct vmo_engine *e, uint64_t now)
 {
 	uint64_t idle_ns = (uint64_t)e->config.idle_ms * 1000000;
 
 	if (!idle_ns || now < e->sweep_ns)
 		return;
-	for (uint32_t i = 0; e->sweep_ns && i < e->pools; i++)
-		vmo_pool_withdraw(e->pool[i], false);
+	if (e->sweep_ns) {
+		vmo_subst_tidy(e->subst, e->pool, e->pools);
+		for (uint32_t i = 0; i < e->pools; i++)
+			vmo_pool_withdraw(e->pool[i], false);
+	}
 	e->sweep_ns = now + idle_ns;
 }
 

@@ -9,6 +9,9 @@
  *   all of B's ranks have seen n                   <--     channel head: withdrawals_seen = n
  *     ungrants it                pool_return.c
  *
+ * Buffers that are not sent any more leave runs that are nearly empty, so that these come to be unused
+ * (vmo_subst_tidy).
+ *
  * Both sides look about every millisecond, if they are in MPI at all: a rank that computes for long delays what it
  * has mapped, no more. A pool that needs its withdrawn run before that takes it back into service.
  * A rank that has died has nothing mapped.

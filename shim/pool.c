@@ -201,12 +201,12 @@ void vmo_block_drop(struct vmo_block *block)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-struct vmo_block *vmo_block_split(struct vmo_block *block, uint32_t page)
+struct vmo_block *vmo_block_split(struct vmo_block *block, uint32_t page, uint32_t refs, uint32_t behind)
 {
 	struct vmo_pool *pool = block->pool;
 	struct spare *spare = NULL;
 
-	if (!page || page >= block->pages || __atomic_load_n(&block->refs, __ATOMIC_ACQUIRE) != 1)
+	if (!page || page >= block->pages || !behind || __atomic_load_n(&block->refs, __ATOMIC_ACQUIRE) != refs)
 		return NULL;
 	pthread_mutex_lock(&pool->lock);
 	if (!vmo_fault(block_split))
@@ -220,7 +220,9 @@ struct vmo_block *vmo_block_split(struct vmo_block *block, uint32_t page)
 	spare->block.first += page;
 	spare->block.pages -= page;
 	spare->block.view += page * VMO_PAGE_BYTES;
+	spare->block.refs = behind;
 	block->pages = page;
+	__atomic_store_n(&block->refs, refs > behind ? refs - behind : 1, __ATOMIC_RELAXED);
 	return &spare->block;
 }
 

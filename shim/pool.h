@@ -113,10 +113,10 @@ void vmo_block_drop(struct vmo_block *block);
 
 /*
  * Cuts a block in two before page `page` of it, and returns the second part: each then comes free by itself. Only where
- * the caller's is the sole reference; it then has one of each. NULL: others hold it too, or nothing to note it is left;
- * nothing has changed.
+ * the caller's are all references, `refs` of them. The second part has `behind` references, the first the others, one at
+ * least: both are the caller's. NULL: others hold it too, or nothing to note it is left; nothing has changed.
  */
-struct vmo_block *vmo_block_split(struct vmo_block *block, uint32_t page);
+struct vmo_block *vmo_block_split(struct vmo_block *block, uint32_t page, uint32_t refs, uint32_t behind);
 
 /* Puts `pages` of the block, from page `first` of it, under `address` (page aligned). 0 or -errno. */
 int vmo_block_place(struct vmo_block *block, uint32_t first, uint32_t pages, void *address);
@@ -133,6 +133,12 @@ uint32_t vmo_pool_leaving(const struct vmo_pool *pool);
 
 /* All mappers have seen withdrawals up to this one and mapped nothing of them since: gives those back. */
 uint32_t vmo_pool_give_back(struct vmo_pool *pool, uint32_t seen);
+
+/*
+ * The next run in service, from number *run on, of which something is taken, but a quarter at most: its number is in *run,
+ * and how many pages are taken is returned. 0: there is none.
+ */
+uint32_t vmo_pool_sparse(struct vmo_pool *pool, uint32_t *run);
 
 /* For tests and reports. */
 struct vmo_pool_usage { uint32_t runs, pages, pages_taken; };

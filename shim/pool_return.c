@@ -5,6 +5,7 @@
 #include "log.h"
 #include "stats.h"
 
+#define SPARSE 4	/* one page of so many is taken, at most */
 #define QUIET 2		/* looks, between which nothing was taken */
 
 /* Lock held. Is it to be withdrawn? A run whose mappers still have its pages in use has blocks. */
@@ -36,6 +37,23 @@ uint32_t vmo_pool_withdraw(struct vmo_pool *pool, bool at_once)
 	}
 	pthread_mutex_unlock(&pool->grow_lock);
 	return count;
+}
+
+uint32_t vmo_pool_sparse(struct vmo_pool *pool, uint32_t *number)
+{
+	uint32_t taken = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	for (; *number < pool->runs; ++*number) {
+		const struct run *run = pool->run[*number];
+
+		taken = run && !run->withdrawn ? run->pages - run->free : 0;
+		if (taken && taken <= run->pages / SPARSE)
+			break;
+		taken = 0;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return taken;
 }
 
 uint32_t vmo_pool_withdrawals(const struct vmo_pool *pool)

@@ -20,19 +20,19 @@
 #include <pthread.h>
 #include <signal.h>
 
-static uint32_t age_of(const struct vmo_subst *s, const struct vmo_assoc *a)
+uint32_t vmo_subst_age(const struct vmo_subst *s, const struct vmo_assoc *a)
 {
 	return s->admission.now - a->last_use;
 }
 
 static bool may_leave(const struct vmo_subst *s, const struct vmo_eviction *wish, const struct vmo_assoc *a)
 {
-	return a->block && a->block->pool == wish->pool && age_of(s, a) > wish->age &&
+	return a->block && a->block->pool == wish->pool && vmo_subst_age(s, a) > wish->age &&
 	       (a->end <= wish->begin || a->begin >= wish->end);
 }
 
 /* Has the block more references than its associations hold? They alone come under the lock that we hold. */
-static bool in_transfer(const struct vmo_subst *s, const struct vmo_block *block)
+bool vmo_subst_in_transfer(const struct vmo_subst *s, const struct vmo_block *block)
 {
 	uint32_t refs = __atomic_load_n(&block->refs, __ATOMIC_ACQUIRE), parts = 0;
 
@@ -49,7 +49,7 @@ static const struct vmo_assoc *oldest(const struct vmo_subst *s, const struct vm
 	const struct vmo_assoc *best = NULL;
 
 	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++)
-		if (may_leave(s, wish, a) && age_of(s, a) <= most && (!best || age_of(s, a) > age_of(s, best)))
+		if (may_leave(s, wish, a) && vmo_subst_age(s, a) <= most && (!best || vmo_subst_age(s, a) > vmo_subst_age(s, best)))
 			best = a;
 	return best;
 }
@@ -58,8 +58,8 @@ static struct vmo_block *find_victim(const struct vmo_subst *s, const struct vmo
 {
 	const struct vmo_assoc *a = oldest(s, wish, UINT32_MAX);
 
-	while (a && in_transfer(s, a->block))
-		a = oldest(s, wish, age_of(s, a) - 1);	/* what was sent with it is in transfer, too */
+	while (a && vmo_subst_in_transfer(s, a->block))
+		a = oldest(s, wish, vmo_subst_age(s, a) - 1);	/* what was sent with it is in transfer, too */
 	return a ? a->block : NULL;
 }
 
@@ -70,41 +70,39 @@ static bool enough(const struct vmo_subst *s, const struct vmo_eviction *wish)
 	uint64_t pages = usage.pages - usage.pages_taken;
 
 	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count && pages < wish->pages; a++)
-		if (may_leave(s, wish, a) && !in_transfer(s, a->block))
+		if (may_leave(s, wish, a) && !vmo_subst_in_transfer(s, a->block))
 			pages += (a->end - a->begin) >> VMO_PAGE_SHIFT;
 	return pages >= wish->pages;
 }
 
-static unsigned evict(struct vmo_subst *s, const struct vmo_block *block)
+unsigned vmo_subst_evict_block(struct vmo_subst *s, const struct vmo_block *block)
 {
 	unsigned buffers = 0;
+	sigset_t all, before;
 	int ignored = 0;
 
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (uint32_t i = 0; i < s->table.count;) {
 		struct vmo_assoc a = s->table.at[i];
-		uint32_t before = s->table.count;
+		uint32_t count = s->table.count;
 
 		if (a.block == block)
 			buffers += vmo_subst_release(s, a.begin, a.end, VMO_HOW_SWAP, VMO_WHY_ROOM, &ignored);
-		i += s->table.count == before;
+		i += s->table.count == count;
 	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	vmo_count(evicted_buffers, buffers > 0);
 	return buffers;
 }
 
 bool vmo_subst_evict_one(struct vmo_subst *s, const struct vmo_eviction *wish)
 {
 	struct vmo_block *block;
-	sigset_t all, before;
-	unsigned buffers;
 
 	if (!vmo_subst_alone(s) || !enough(s, wish) || !(block = find_victim(s, wish)))
 		return false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	buffers = evict(s, block);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	vmo_count(evicted_buffers, buffers > 0);
-	return buffers > 0;
+	return vmo_subst_evict_block(s, block) > 0;
 }
 
 int vmo_subst_evict(struct vmo_subst *s, const struct vmo_pool *pool, uint32_t pages)

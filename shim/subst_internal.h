@@ -8,6 +8,7 @@
  *   subst_fill.c     making associations: what is missing, blocks for it, under the user's buffer
  *   subst_release.c  ending them
  *   subst_evict.c    which ones, if the pool is full
+ *   subst_tidy.c     which ones, if runs are nearly empty and nobody sends what is in them
  *   subst_verify.c   are they still true?
  *
  * All functions here need the lock of substitute.c.
@@ -30,6 +31,7 @@ struct vmo_subst {
 	uint32_t of_mpi;		/* and the threads that the MPI had made by then */
 	uintptr_t owner;		/* the thread that began */
 	struct vmo_memhook *hook;	/* not NULL if enabled */
+	uint32_t tidied;		/* the clock when vmo_subst_tidy was called last */
 	uintptr_t once_begin, once_end;	/* all that ever was substituted lies in between */
 	struct vmo_admission admission;
 	struct vmo_assoc_table table;
@@ -101,6 +103,15 @@ struct vmo_eviction {
 	uint32_t age;
 	uintptr_t begin, end;
 };
+
+/* Sends since its last one. */
+uint32_t vmo_subst_age(const struct vmo_subst *subst, const struct vmo_assoc *a);
+
+/* Has the block references of others than associations? */
+bool vmo_subst_in_transfer(const struct vmo_subst *subst, const struct vmo_block *block);
+
+/* Private pages, with the content, under all that is associated with the block. Only if vmo_subst_alone. Number of buffers. */
+unsigned vmo_subst_evict_block(struct vmo_subst *subst, const struct vmo_block *block);
 
 /* True: pages came free, try again. */
 bool vmo_subst_evict_one(struct vmo_subst *subst, const struct vmo_eviction *wish);

@@ -115,7 +115,7 @@ int vmo_subst_cut(struct vmo_subst *s, uintptr_t address)
 	a = &s->table.at[vmo_assoc_find(&s->table, address)];
 	if (!a->block)
 		return 0;
-	rest = vmo_block_split(a->block, a->first);
+	rest = vmo_block_split(a->block, a->first, 1, 1);
 	if (rest) {
 		a->block = rest;
 		a->first = 0;

@@ -108,6 +108,17 @@ bool vmo_subst_may_space(const struct vmo_subst *subst);
 #define VMO_EVICT_MOST 64	/* buffers, for one piece of a message */
 int vmo_subst_evict(struct vmo_subst *subst, const struct vmo_pool *pool, uint32_t pages);
 
+/*
+ * Called now and then, each time for all pools.
+ * Buffers that ended in part while they were being sent let go of the pages of that part.
+ * Where more than half of a pool is free, buffers leave the runs that are nearly empty, if none of them was sent since
+ * the last call: such runs can then go back (giveback.h). They get private pages with the same content, and must earn
+ * their next substitution. Copies VMO_TIDY_PAGES at most. Only while the program has one thread, as above.
+ * Returns how many buffers left.
+ */
+#define VMO_TIDY_PAGES 1024
+unsigned vmo_subst_tidy(struct vmo_subst *subst, struct vmo_pool *const *pool, uint32_t pools);
+
 /* The interior of this range will be sent often (a persistent send): it is admitted at its next send. */
 void vmo_subst_expect(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 

@@ -32,6 +32,7 @@ MODES = {
     "default": (2, {}),
     "eager": (2, EAGER),
     "no-patience": (2, {**EAGER, "VMONECOPY_PATIENCE_US": "0"}),
+    "idle": (2, {**EAGER, "VMONECOPY_PATIENCE_US": "0", "VMONECOPY_IDLE_MS": "1"}),
     "staged": (2, {"VMONECOPY_SUBSTITUTE": "0", "VMONECOPY_THRESHOLD": "64"}),
     "few-grants": (2, {**EAGER, "VMONECOPY_GRANT_BUDGET": "400K", "VMONECOPY_RUN": "64K", "VMONECOPY_IDLE_MS": "1"}),
     "grant-copy": (2, {**EAGER, "VMONECOPY_MAP_BUDGET": "0"}),
@@ -45,7 +46,7 @@ EVERYTHING = {**MODES, **SPECIAL}
 # Every run of these modes has to carry bytes by this counter, or it tests nothing.
 COUNTED = {
     "default": "staged_bytes", "eager": "onecopy_bytes", "no-patience": "late_bytes", "staged": "staged_bytes",
-    "few-grants": "evicted_buffers", "grant-copy": "grant_copy_bytes", "two-domains": "onecopy_bytes",
+    "few-grants": "evicted_buffers", "idle": "late_bytes", "grant-copy": "grant_copy_bytes", "two-domains": "onecopy_bytes",
 }
 TOTALS = ("onecopy_bytes", "staged_bytes", "late_bytes", "grant_copy_bytes", "refusals", "held_messages", "evicted_buffers", "returned_runs")
 

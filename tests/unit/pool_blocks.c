@@ -68,17 +68,19 @@ static bool take(struct vmo_pool *pool, struct live *live, uint16_t number)
 	return true;
 }
 
-/* A block that others hold too stays whole. */
+/* A block that others hold too stays whole; else its references are shared out, and nobody is without one. */
 static bool split(struct live *live, struct live *rest, uint16_t number)
 {
 	uint32_t pages = live->block->pages, page = pages > 1 ? 1 + rand() % (pages - 1) : 1;
+	int mine = rand() % 2 ? (int)live->refs : 1, behind = 1 + rand() % mine;
 
-	rest->block = vmo_block_split(live->block, page);
-	SEEDED(!rest->block || (live->refs == 1 && pages > 1));
+	rest->block = vmo_block_split(live->block, page, (uint32_t)mine, (uint32_t)behind);
+	SEEDED(!rest->block || ((int)live->refs == mine && pages > 1));
 	if (!rest->block)
 		return false;
 	SEEDED(live->block->pages == page && rest->block->pages == pages - page && rest->block->pool == live->block->pool);
-	rest->refs = 1;
+	rest->refs = behind;
+	live->refs = mine > behind ? mine - behind : 1;
 	own(rest->block, owner[rest->block->run][rest->block->first], number);
 	mark(rest->block, number);
 	return true;

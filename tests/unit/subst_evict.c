@@ -209,9 +209,6 @@ static const char *scenario(struct setup *s)
 
 int main(void)
 {
-	if (!vmo_memhook_table.effective()) {
-		printf("SKIP: free() or another function is not the hooked one (a sanitizer's?)\n");
-		return 77;
-	}
+	need_hooks();
 	return subst_test(60, scenario);
 }

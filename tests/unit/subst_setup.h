@@ -238,14 +238,19 @@ static inline int subst_test(unsigned seconds, scenario_fn *scenario)
 	return result ? 1 : 0;
 }
 
-static inline int hook_test(unsigned seconds, scenario_fn *scenario)
+static inline void need_hooks(void)
 {
-	int without, with;
-
 	if (!vmo_memhook_table.effective()) {
 		printf("SKIP: free() or another function is not the hooked one (a sanitizer's?)\n");
 		exit(77);
 	}
+}
+
+static inline int hook_test(unsigned seconds, scenario_fn *scenario)
+{
+	int without, with;
+
+	need_hooks();
 	setup_begin();
 	without = setup_run(seconds, scenario, false, true);
 	with = setup_run(seconds, scenario, true, false);

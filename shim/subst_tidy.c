@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A pool with holes, after the program's memory was used now for this, now for that.
+ *
+ * Blocks that were cut while a message carried them: what was cut off is nobody's once that message is over, but is free
+ * only with the rest. It is let go here.
+ *
+ *   block  [...#####..###.]   parts of it are under buffers (#)    becomes two blocks
+ *
+ * Buffers in place that hold single pages of many runs, none of which can go back:
+ *
+ *   run 0  [##########################..####]   full enough
+ *   run 1  [..#.............................]   sparse, and its buffers are not sent: they leave, the run goes back
+ *   run 2  [......##....................#...]   sparse, but one of its buffers is sent: all stay
+ *
+ * As in subst_evict.c nobody else may be writing: the program has one thread, which is here.
+ */
+#include "subst_internal.h"
+
+#include "stats.h"
+
+struct extent {
+	struct vmo_block *block;
+	uint32_t parts;		/* associations */
+	uint32_t pages;		/* of theirs */
+	struct vmo_assoc *low;	/* the first of them in the block */
+};
+
+static uint32_t pages_of(const struct vmo_assoc *a)
+{
+	return (uint32_t)((a->end - a->begin) >> VMO_PAGE_SHIFT);
+}
+
+static struct extent measure(struct vmo_subst *s, struct vmo_block *block)
+{
+	struct extent e = { block, 0, 0, NULL };
+
+	for (struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
+		if (a->block != block)
+			continue;
+		e.parts++;
+		e.pages += pages_of(a);
+		if (!e.low || a->first < e.low->first)
+			e.low = a;
+	}
+	return e;
+}
+
+/* From page `page` on the block becomes one of its own, with `behind` references; NULL: not now. */
+static struct vmo_block *part(struct vmo_subst *s, struct vmo_block *block, uint32_t page, uint32_t refs, uint32_t behind)
+{
+	struct vmo_block *rest = vmo_block_split(block, page, refs, behind);
+
+	for (struct vmo_assoc *a = s->table.at; rest && a < s->table.at + s->table.count; a++)
+		if (a->block == block && a->first >= page) {
+			a->block = rest;
+			a->first -= page;
+		}
+	return rest;
+}
+
+/* Does it begin with pages of nobody? True: they are free; the rest is looked at next. */
+static bool trim_front(struct vmo_subst *s, struct extent *e)
+{
+	struct vmo_block *rest;
+
+	if (!e->low->first)
+		return true;
+	rest = part(s, e->block, e->low->first, e->parts, e->parts);
+	if (!rest)
+		return false;
+	vmo_block_drop(e->block);
+	e->block = rest;
+	return true;
+}
+
+/* Each part gets a block of its own; what lies between comes free. */
+static void trim(struct vmo_subst *s, struct vmo_block *block)
+{
+	struct extent e = measure(s, block);
+
+	while (e.pages < e.block->pages && trim_front(s, &e) && pages_of(e.low) < e.block->pages) {
+		struct vmo_block *rest = part(s, e.block, pages_of(e.low), e.parts, e.parts > 1 ? e.parts - 1 : 1);
+
+		if (rest && e.parts == 1)
+			vmo_block_drop(rest);
+		if (!rest || e.parts == 1)
+			return;
+		e = measure(s, rest);
+	}
+}
+
+static void trim_all(struct vmo_subst *s)
+{
+	for (uint32_t i = 0; i < s->table.count; i++) {
+		struct vmo_assoc *a = &s->table.at[i];
+
+		if (a->block && pages_of(a) < a->block->pages && !vmo_subst_in_transfer(s, a->block))
+			trim(s, a->block);
+	}
+}
+
+static bool lies_in(const struct vmo_assoc *a, const struct vmo_pool *pool, uint32_t run)
+{
+	return a->block && a->block->pool == pool && a->block->run == run;
+}
+
+/* Parts of a block, when the block is counted already? Only where it has more than one reference. */
+static bool counted(const struct vmo_subst *s, const struct vmo_assoc *a)
+{
+	for (const struct vmo_assoc *b = s->table.at; b < a; b++)
+		if (b->block == a->block)
+			return true;
+	return false;
+}
+
+/* Is all that is taken of the run under buffers, none of which is being sent, or was since the last look? */
+static bool is_idle(const struct vmo_subst *s, const struct vmo_pool *pool, uint32_t run, uint32_t taken)
+{
+	uint32_t pages = 0, age = s->admission.now - s->tidied;
+
+	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
+		if (!lies_in(a, pool, run) || (a->block->refs > 1 && counted(s, a)))
+			continue;
+		if (vmo_subst_age(s, a) < age || vmo_subst_in_transfer(s, a->block))
+			return false;
+		pages += a->block->pages;
+	}
+	return pages == taken;
+}
+
+static unsigned empty(struct vmo_subst *s, const struct vmo_pool *pool, uint32_t run)
+{
+	unsigned buffers = 0, left;
+
+	for (uint32_t i = 0; i < s->table.count; i++) {
+		if (!lies_in(&s->table.at[i], pool, run))
+			continue;
+		left = vmo_subst_evict_block(s, s->table.at[i].block);
+		if (!left)
+			break;
+		buffers += left;
+		i--;
+	}
+	return buffers;
+}
+
+static unsigned tidy(struct vmo_subst *s, struct vmo_pool *pool, uint32_t *most)
+{
+	unsigned buffers = 0;
+	uint32_t taken;
+
+	for (uint32_t run = 0; (taken = vmo_pool_sparse(pool, &run)); run++)
+		if (taken <= *most && is_idle(s, pool, run, taken)) {
+			*most -= taken;
+			buffers += empty(s, pool, run);
+		}
+	return buffers;
+}
+
+unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint32_t pools)
+{
+	uint32_t most = VMO_TIDY_PAGES;
+	unsigned buffers = 0;
+
+	vmo_subst_lock();
+	if (s->enabled)
+		trim_all(s);
+	for (uint32_t i = 0; i < pools && most && vmo_subst_alone(s); i++) {
+		struct vmo_pool_usage usage = vmo_pool_usage(pool[i]);
+
+		if (usage.pages_taken < usage.pages / 2)
+			buffers += tidy(s, pool[i], &most);
+	}
+	s->tidied = s->admission.now;
+	vmo_subst_unlock();
+	return buffers;
+}

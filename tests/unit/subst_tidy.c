@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vmo_subst_tidy. What of a buffer was given up while it was being sent comes free once the message is over, not before,
+ * and the rest stays in place. Buffers that are sent no more leave nearly empty runs, with their content; not what was
+ * sent lately, is being sent, lies in one run with such, or in a pool that is well used; not too much at once, and never
+ * while others may write.
+ */
+#include "subst_setup.h"
+
+#include "threadhook.h"
+
+#include <pthread.h>
+
+#define RUN (256 * PAGE)
+#define SMALL (8 * PAGE)
+#define RUNS 6
+
+static uint32_t taken(const struct setup *s)
+{
+	return vmo_pool_usage(s->pool).pages_taken;
+}
+
+static unsigned tidy(struct setup *s)
+{
+	return vmo_subst_tidy(s->subst, &s->pool, 1);
+}
+
+static void reopen(struct setup *s)
+{
+	struct vmo_xen *xen = s->xen;
+
+	done(s);
+	vmo_subst_free(s->subst);
+	setup_open(s, xen, true, 1, RUN);
+}
+
+/* In place, without more pages than before. */
+static void is_in_place(struct setup *s, char *buffer, size_t bytes)
+{
+	uint32_t before = taken(s);
+
+	CHECK(offer(s, buffer, bytes) > 0);
+	CHECK_RC(taken(s), before);
+	done(s);
+}
+
+static void cut_while_sent(struct setup *s, size_t from, size_t bytes)
+{
+	char *buffer = map_anonymous(MIB);
+	size_t behind = from + bytes;
+
+	reopen(s);
+	start(s, buffer, MIB);
+	CHECK(munmap(buffer + from, bytes) == 0);
+	CHECK_RC(tidy(s), 0);
+	CHECK_RC(taken(s), MIB / PAGE);
+	CHECK(message_has(s, buffer, 1));
+	done(s);
+	CHECK_RC(taken(s), MIB / PAGE);
+	CHECK_RC(tidy(s), 0);
+	CHECK_RC(taken(s), (MIB - bytes) / PAGE);
+	CHECK(pair_same(buffer, 0, from, 1) && pair_same(buffer + behind, behind, MIB - behind, 1));
+	if (from)
+		is_in_place(s, buffer, from);
+	if (behind < MIB)
+		is_in_place(s, buffer + behind, MIB - behind);
+	CHECK_RC(tidy(s), 0);
+	CHECK_RC(taken(s), (MIB - bytes) / PAGE);
+	if (from && behind < MIB) {	/* each has a block of its own now */
+		CHECK(munmap(buffer, from) == 0);
+		CHECK_RC(taken(s), (MIB - behind) / PAGE);
+	}
+}
+
+/* All of it at once: three parts with holes between and around them. */
+static void cut_to_pieces(struct setup *s)
+{
+	char *buffer = map_anonymous(MIB);
+
+	reopen(s);
+	start(s, buffer, MIB);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK(munmap(buffer + i * 256 * KIB, 64 * KIB) == 0);
+	CHECK(munmap(buffer + MIB - 64 * KIB, 64 * KIB) == 0);
+	done(s);
+	CHECK_RC(tidy(s), 0);
+	CHECK_RC(taken(s), 16 * (3 * 3 + 2));
+	for (unsigned i = 0; i < 4; i++) {
+		size_t at = i * 256 * KIB + 64 * KIB, bytes = i < 3 ? 192 * KIB : 128 * KIB;
+
+		CHECK(pair_same(buffer + at, at, bytes, 1));
+		is_in_place(s, buffer + at, bytes);
+	}
+}
+
+static char *filled(struct setup *s, size_t bytes, unsigned seed)
+{
+	char *buffer = map_anonymous(bytes);
+
+	pair_fill(buffer, bytes, seed);
+	CHECK_RC(offer(s, buffer, bytes), 1);
+	done(s);
+	return buffer;
+}
+
+/* Each buffer in a run of its own; the rest of the runs is free. */
+static void spread(struct setup *s, char **buffer, unsigned runs, size_t bytes)
+{
+	struct vmo_block *rest[32];
+
+	CHECK(runs <= 32);
+	for (unsigned i = 0; i < runs; i++) {
+		uint32_t pages = (uint32_t)((RUN - bytes) / PAGE);
+
+		CHECK_RC(vmo_pool_take(s->pool, pages, pages, &rest[i]), 0);
+		buffer[i] = filled(s, bytes, i);
+	}
+	for (unsigned i = 0; i < runs; i++)
+		vmo_block_drop(rest[i]);
+	CHECK_RC(vmo_pool_usage(s->pool).runs, runs);
+	CHECK_RC(taken(s), runs * bytes / PAGE);
+}
+
+static void idle_ones_leave(struct setup *s)
+{
+	char *b[RUNS], *beside;
+	struct setup message;
+
+	reopen(s);
+	spread(s, b, RUNS, SMALL);
+	beside = filled(s, SMALL, 50);		/* in one run with b[0] */
+	CHECK_RC(tidy(s), 0);			/* all were sent since ever */
+	message = *s;
+	CHECK_RC(offer(&message, b[1], SMALL), 1);
+	CHECK_RC(offer(s, b[0], SMALL), 1);
+	CHECK_RC(tidy(s), RUNS - 2);
+	CHECK_RC(taken(s), 3 * SMALL / PAGE);
+	CHECK_RC(s->piece[0].block->run, 0);
+	done(s);
+	CHECK_RC(vmo_pool_withdraw(s->pool, true), RUNS - 2);
+	CHECK(message_has(&message, b[1], 1));
+	done(&message);
+	for (unsigned i = 0; i < RUNS; i++)
+		CHECK(pair_same(b[i], 0, SMALL, i));
+	CHECK(pair_same(beside, 0, SMALL, 50));
+	is_in_place(s, b[0], SMALL);
+	CHECK_RC(tidy(s), 1);			/* b[1] */
+	for (unsigned i = 0; i < RUNS; i++)
+		pair_fill(b[i], SMALL, 60 + i);
+	CHECK_RC(offer_on(s, b[RUNS - 1], SMALL), 1);	/* may come again */
+	CHECK(message_has(s, b[RUNS - 1], 60 + RUNS - 1));
+	done(s);
+}
+
+static void not_from_a_used_pool(struct setup *s)
+{
+	char *b[RUNS];
+	struct vmo_block *rest;
+
+	reopen(s);
+	spread(s, b, RUNS, SMALL);
+	CHECK_RC(vmo_pool_take(s->pool, RUNS * RUN / PAGE, RUNS * RUN / PAGE, &rest), 0);
+	CHECK_RC(tidy(s), 0);
+	CHECK_RC(tidy(s), 0);
+	vmo_block_drop(rest);
+	CHECK_RC(tidy(s), RUNS);
+}
+
+static void a_few_at_a_time(struct setup *s)
+{
+	char *b[20];
+
+	reopen(s);
+	spread(s, b, 20, RUN / 4);
+	CHECK_RC(tidy(s), 0);
+	CHECK_RC(tidy(s), VMO_TIDY_PAGES / (RUN / 4 / PAGE));
+	CHECK_RC(tidy(s), 20 - VMO_TIDY_PAGES / (RUN / 4 / PAGE));
+	CHECK_RC(taken(s), 0);
+	for (unsigned i = 0; i < 20; i++)
+		CHECK(pair_same(b[i], 0, RUN / 4, i));
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void not_with_threads(struct setup *s)
+{
+	char *b[RUNS];
+	pthread_t thread;
+
+	reopen(s);
+	spread(s, b, RUNS, SMALL);
+	CHECK(!pthread_create(&thread, NULL, nothing, NULL) && !pthread_join(thread, NULL));
+	CHECK_RC(tidy(s), 0);
+	CHECK_RC(tidy(s), 0);
+	CHECK_RC(taken(s), RUNS * SMALL / PAGE);
+}
+
+static const char *scenario(struct setup *s)
+{
+	if (!s->hooks)
+		return NULL;
+	vmo_memhook_table.threads = &vmo_threadhook_table;
+	cut_while_sent(s, 0, 128 * KIB);
+	cut_while_sent(s, 64 * KIB, 128 * KIB);
+	cut_while_sent(s, 512 * KIB, 512 * KIB);
+	cut_to_pieces(s);
+	idle_ones_leave(s);
+	not_from_a_used_pool(s);
+	a_few_at_a_time(s);
+	not_with_threads(s);
+	return NULL;
+}
+
+int main(void)
+{
+	need_hooks();
+	return subst_test(60, scenario);
+}
