@@ -32,6 +32,11 @@ struct vmo_assoc {
 	uintptr_t origin_begin, origin_end;	/* interior of the send that made it */
 };
 
+static inline uint32_t vmo_assoc_pages(const struct vmo_assoc *a)
+{
+	return (uint32_t)((a->end - a->begin) >> VMO_PAGE_SHIFT);
+}
+
 struct vmo_assoc_table {
 	uint32_t count;
 	uint32_t last;		/* where the last search ended */

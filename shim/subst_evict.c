@@ -71,7 +71,7 @@ static bool enough(const struct vmo_subst *s, const struct vmo_eviction *wish)
 
 	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count && pages < wish->pages; a++)
 		if (may_leave(s, wish, a) && !vmo_subst_in_transfer(s, a->block))
-			pages += (a->end - a->begin) >> VMO_PAGE_SHIFT;
+			pages += vmo_assoc_pages(a);
 	return pages >= wish->pages;
 }
 
@@ -92,17 +92,19 @@ unsigned vmo_subst_evict_block(struct vmo_subst *s, const struct vmo_block *bloc
 		i += s->table.count == count;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	vmo_count(evicted_buffers, buffers > 0);
 	return buffers;
 }
 
 bool vmo_subst_evict_one(struct vmo_subst *s, const struct vmo_eviction *wish)
 {
 	struct vmo_block *block;
+	bool left;
 
 	if (!vmo_subst_alone(s) || !enough(s, wish) || !(block = find_victim(s, wish)))
 		return false;
-	return vmo_subst_evict_block(s, block) > 0;
+	left = vmo_subst_evict_block(s, block) > 0;
+	vmo_count(evicted_buffers, left);
+	return left;
 }
 
 int vmo_subst_evict(struct vmo_subst *s, const struct vmo_pool *pool, uint32_t pages)

@@ -13,7 +13,7 @@
 
 static int move_one(struct vmo_assoc *a)
 {
-	uint32_t pages = (uint32_t)((a->end - a->begin) >> VMO_PAGE_SHIFT);
+	uint32_t pages = vmo_assoc_pages(a);
 	struct vmo_block *fresh;
 	int rc = vmo_pool_take_lasting(a->block->pool, pages, pages, &fresh);
 

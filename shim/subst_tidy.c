@@ -26,11 +26,6 @@ struct extent {
 	struct vmo_assoc *low;	/* the first of them in the block */
 };
 
-static uint32_t pages_of(const struct vmo_assoc *a)
-{
-	return (uint32_t)((a->end - a->begin) >> VMO_PAGE_SHIFT);
-}
-
 static struct extent measure(struct vmo_subst *s, struct vmo_block *block)
 {
 	struct extent e = { block, 0, 0, NULL };
@@ -39,7 +34,7 @@ static struct extent measure(struct vmo_subst *s, struct vmo_block *block)
 		if (a->block != block)
 			continue;
 		e.parts++;
-		e.pages += pages_of(a);
+		e.pages += vmo_assoc_pages(a);
 		if (!e.low || a->first < e.low->first)
 			e.low = a;
 	}
@@ -79,8 +74,8 @@ static void trim(struct vmo_subst *s, struct vmo_block *block)
 {
 	struct extent e = measure(s, block);
 
-	while (e.pages < e.block->pages && trim_front(s, &e) && pages_of(e.low) < e.block->pages) {
-		struct vmo_block *rest = part(s, e.block, pages_of(e.low), e.parts, e.parts > 1 ? e.parts - 1 : 1);
+	while (e.pages < e.block->pages && trim_front(s, &e) && vmo_assoc_pages(e.low) < e.block->pages) {
+		struct vmo_block *rest = part(s, e.block, vmo_assoc_pages(e.low), e.parts, e.parts > 1 ? e.parts - 1 : 1);
 
 		if (rest && e.parts == 1)
 			vmo_block_drop(rest);
@@ -95,7 +90,7 @@ static void trim_all(struct vmo_subst *s)
 	for (uint32_t i = 0; i < s->table.count; i++) {
 		struct vmo_assoc *a = &s->table.at[i];
 
-		if (a->block && pages_of(a) < a->block->pages && !vmo_subst_in_transfer(s, a->block))
+		if (a->block && vmo_assoc_pages(a) < a->block->pages && !vmo_subst_in_transfer(s, a->block))
 			trim(s, a->block);
 	}
 }
@@ -166,12 +161,15 @@ unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint3
 	vmo_subst_lock();
 	if (s->enabled)
 		trim_all(s);
-	for (uint32_t i = 0; i < pools && most && vmo_subst_alone(s); i++) {
+	if (!vmo_subst_alone(s))
+		pools = 0;
+	for (uint32_t i = 0; i < pools && most; i++) {
 		struct vmo_pool_usage usage = vmo_pool_usage(pool[i]);
 
 		if (usage.pages_taken < usage.pages / 2)
 			buffers += tidy(s, pool[i], &most);
 	}
+	vmo_count(idle_buffers, buffers);
 	s->tidied = s->admission.now;
 	vmo_subst_unlock();
 	return buffers;

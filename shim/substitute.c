@@ -286,7 +286,7 @@ struct vmo_subst_usage vmo_subst_usage(struct vmo_subst *s)
 	usage.admission = s->admission.n;
 	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
 		usage.associations += a->block != NULL;
-		usage.pages += a->block ? (uint32_t)((a->end - a->begin) >> VMO_PAGE_SHIFT) : 0;
+		usage.pages += a->block ? vmo_assoc_pages(a) : 0;
 	}
 	vmo_subst_unlock();
 	return usage;

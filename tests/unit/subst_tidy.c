@@ -134,6 +134,8 @@ static void idle_ones_leave(struct setup *s)
 	CHECK_RC(offer(&message, b[1], SMALL), 1);
 	CHECK_RC(offer(s, b[0], SMALL), 1);
 	CHECK_RC(tidy(s), RUNS - 2);
+	CHECK_RC((long)vmo_stats.counter[VMO_C_idle_buffers], RUNS - 2);
+	CHECK_RC((long)vmo_stats.counter[VMO_C_evicted_buffers], 0);
 	CHECK_RC(taken(s), 3 * SMALL / PAGE);
 	CHECK_RC(s->piece[0].block->run, 0);
 	done(s);
