@@ -31,6 +31,7 @@ static void reopen(struct setup *s)
 
 	done(s);
 	vmo_subst_free(s->subst);
+	vmo_pool_free(s->pool);
 	setup_open(s, xen, true, 1, RUN);
 }
 
