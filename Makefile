@@ -85,10 +85,10 @@ $B/tests/$(1)/doctor_%: tools/doctor/doctor_%.c
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -o $$@ $$<
-$B/tests/$(1)/%: tools/bench/%.f90
-	@mkdir -p $$(@D)/mod
+$B/tests/$(1)/%: tools/bench/%.f90 $(wildcard tools/bench/*.inc)
+	@mkdir -p $$(@D)/mod/$$*
 	$$(say) MPIFC $$@
-	$$(Q)$$(MPIF.$(1)) -O2 -g -J$$(@D)/mod -o $$@ $$<
+	$$(Q)$$(MPIF.$(1)) -O2 -g -J$$(@D)/mod/$$* -o $$@ $$<
 $B/tests/$(1)/random: $(wildcard tests/random/*.[ch])
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
@@ -230,7 +230,8 @@ plot: setup                     ## docs/ab.svg, the A/B plot of the README, from
 
 # Each performance target beside its figure (tools/targets). BENCH: options, for instance --only latency,instructions.
 BENCH ?=
-BENCH_PROGRAMS := vmobench vmocost vmofirst vmoscale vmocopy vmokernel vmonas vmonasf
+KERNEL_PROGRAMS := vmokernel vmonas vmokernelf vmonasf
+BENCH_PROGRAMS := vmobench vmocost vmofirst vmoscale vmocopy $(KERNEL_PROGRAMS)
 bench: setup                    ## each performance target beside its measured figure, build/bench.json (15 minutes)
 	@$(call install,valgrind gfortran)
 	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,$(BENCH_PROGRAMS),$B/tests/$m/$p))
