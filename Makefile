@@ -51,7 +51,7 @@ DOCTOR   := $B/doctor/probe $B/doctor/owners $(foreach m,$(MPIS),$B/tests/$m/doc
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help bench installable install uninstall deb setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
+.PHONY: all help bench installable install uninstall deb setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo xen-kernels asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
 all: $(LIBS) $(DOCTOR)          ## build the libraries, and what `vmonecopy doctor` runs
@@ -289,6 +289,11 @@ xen-test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so $(XEN_TEST)
 xen-demo: xenlab                ## A/B table on real Xen: netfront TCP against one copy (about 7 minutes)
 	@$(MAKE) --no-print-directory all $(MPIS:%=$B/tests/%/vmobench)
 	@tools/vmonecopy ab --table --path xen --build $B --json $B/xen-demo.json
+# XEN_KERNELS: options, for instance --mpi mpich, or --tiny to see that it works.
+XEN_KERNELS ?=
+xen-kernels: xenlab             ## five kernels in C and Fortran on real Xen: netfront TCP against one copy (about 20 minutes)
+	@$(MAKE) --no-print-directory all $(foreach m,$(MPIS),$(KERNEL_PROGRAMS:%=$B/tests/$m/%))
+	@tools/targets/bench --path xen --build $B --json $B/xen-kernels.json $(XEN_KERNELS)
 
 test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so faults-build $(DEATH_PROGRAMS)
 unit: all $(UNIT)               ## unit tests alone
