@@ -325,7 +325,7 @@ $B/obj/nohook/%.o: tests/unit/nohook/%.c
 faults-build:
 	@$(MAKE) --no-print-directory B=$B/faults FAULTS=1 all
 FAULT_OPTIONS ?=
-FAULT_TESTS := coll_reduce constructors datatypes forked isendrecv part_of_element same_buffer spaced
+FAULT_TESTS := coll_reduce datatypes forked isendrecv part_of_element same_buffer spaced
 faults: setup                   ## every place that can fail, failing: random programs still come out right (20 minutes)
 	@$(MAKE) --no-print-directory faults-build $(RANDOM) $(foreach m,$(MPIS),$(FAULT_TESTS:%=$B/tests/$m/%))
 	@tests/faults/run.py --build $B --json $B/faults.json $(FAULT_OPTIONS)
