@@ -51,7 +51,7 @@ DOCTOR   := $B/doctor/probe $B/doctor/owners $(foreach m,$(MPIS),$B/tests/$m/doc
 DEATH_PROGRAMS := $(MPIS:%=$B/tests/%/death) $B/tests/deaths/registry
 MPI_TEST := $(foreach m,$(MPIS),$(MPI_NAME:%=$B/tests/$m/%)) $(RANDOM)
 
-.PHONY: all help bench installable install uninstall deb setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
+.PHONY: all help bench installable install uninstall deb setup setup-test model soak conformance conformance-quick conformance-setup test test-programs unit demo demo-collectives xen-setup xenlab xen-test xen-test-programs xen-demo xen-kernels asan asan-run tsan tsan-run compdb clean clean-objects faults faults-build deaths fuzz fuzz-seeds fuzz-planted
 .DELETE_ON_ERROR:
 
 all: $(LIBS) $(DOCTOR)          ## build the libraries, and what `vmonecopy doctor` runs
@@ -85,10 +85,10 @@ $B/tests/$(1)/doctor_%: tools/doctor/doctor_%.c
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
 	$$(Q)$$(MPICC.$(1)) -std=gnu11 -O2 -g $$(WARN) -o $$@ $$<
-$B/tests/$(1)/%: tools/bench/%.f90
-	@mkdir -p $$(@D)/mod
+$B/tests/$(1)/%: tools/bench/%.f90 $(wildcard tools/bench/*.inc)
+	@mkdir -p $$(@D)/mod/$$*
 	$$(say) MPIFC $$@
-	$$(Q)$$(MPIF.$(1)) -O2 -g -J$$(@D)/mod -o $$@ $$<
+	$$(Q)$$(MPIF.$(1)) -O2 -g -J$$(@D)/mod/$$* -o $$@ $$<
 $B/tests/$(1)/random: $(wildcard tests/random/*.[ch])
 	@mkdir -p $$(@D)
 	$$(say) MPICC $$@
@@ -230,7 +230,8 @@ plot: setup                     ## docs/ab.svg, the A/B plot of the README, from
 
 # Each performance target beside its figure (tools/targets). BENCH: options, for instance --only latency,instructions.
 BENCH ?=
-BENCH_PROGRAMS := vmobench vmocost vmofirst vmoscale vmocopy vmokernel vmonas vmonasf
+KERNEL_PROGRAMS := vmokernel vmonas vmokernelf vmonasf
+BENCH_PROGRAMS := vmobench vmocost vmofirst vmoscale vmocopy $(KERNEL_PROGRAMS)
 bench: setup                    ## each performance target beside its measured figure, build/bench.json (15 minutes)
 	@$(call install,valgrind gfortran)
 	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,$(BENCH_PROGRAMS),$B/tests/$m/$p))
@@ -288,6 +289,11 @@ xen-test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so $(XEN_TEST)
 xen-demo: xenlab                ## A/B table on real Xen: netfront TCP against one copy (about 7 minutes)
 	@$(MAKE) --no-print-directory all $(MPIS:%=$B/tests/%/vmobench)
 	@tools/vmonecopy ab --table --path xen --build $B --json $B/xen-demo.json
+# XEN_KERNELS: options, for instance --mpi mpich, or --tiny to see that it works.
+XEN_KERNELS ?=
+xen-kernels: xenlab             ## five kernels in C and Fortran on real Xen: netfront TCP against one copy (about 20 minutes)
+	@$(MAKE) --no-print-directory all $(foreach m,$(MPIS),$(KERNEL_PROGRAMS:%=$B/tests/$m/%))
+	@tools/targets/bench --path xen --build $B --json $B/xen-kernels.json $(XEN_KERNELS)
 
 test-programs: all $(UNIT) $(MPI_TEST) $B/libyield.so faults-build $(DEATH_PROGRAMS)
 unit: all $(UNIT)               ## unit tests alone
@@ -319,7 +325,7 @@ $B/obj/nohook/%.o: tests/unit/nohook/%.c
 faults-build:
 	@$(MAKE) --no-print-directory B=$B/faults FAULTS=1 all
 FAULT_OPTIONS ?=
-FAULT_TESTS := coll_reduce constructors datatypes forked isendrecv same_buffer spaced
+FAULT_TESTS := coll_reduce datatypes forked isendrecv part_of_element same_buffer spaced
 faults: setup                   ## every place that can fail, failing: random programs still come out right (20 minutes)
 	@$(MAKE) --no-print-directory faults-build $(RANDOM) $(foreach m,$(MPIS),$(FAULT_TESTS:%=$B/tests/$m/%))
 	@tests/faults/run.py --build $B --json $B/faults.json $(FAULT_OPTIONS)

@@ -50,6 +50,12 @@ struct vmo_peer *vmo_rx_rts(struct vmo_rx *rx, const MPI_Status *status, void *r
 	return vmo_rndv_is_rts(&shim.engine, rts) ? peer : NULL;
 }
 
+/* What MPI does not unpack now is not received yet: it comes again, refused, and what is wrong then the caller hears. */
+static int unpack_pulled(const struct vmo_rx *rx, const void *from, MPI_Count want)
+{
+	return vmo_unpack(from, want, rx->buf, &rx->to) == MPI_SUCCESS ? 0 : -ENOMEM;
+}
+
 /* Not flattened: unpack from the sender's own pages if the message is one piece there. */
 static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_Count want)
 {
@@ -58,18 +64,18 @@ static int pull_unpacking(const struct vmo_rx *rx, struct vmo_incoming *in, MPI_
 
 	if (from) {
 		uint64_t began = vmo_time_begin();
-		vmo_unpack(from, want, rx->buf, &rx->to);
+		int unpacked = unpack_pulled(rx, from, want);
 		vmo_time_end(began, VMO_C_copy_ns);
 		vmo_rndv_unpeek(in, mapping);
-		return 0;
+		return unpacked;
 	}
 	struct vmo_room room = { .memory = vmo_fault(unpack_whole) ? NULL : malloc(in->bytes) };
 	char *whole = vmo_room_at(&room, in->peer->pool, in->bytes);
 	int rc = whole ? vmo_rndv_pull(in, whole, (uint64_t)want) : -ENOMEM;
-	if (!rc) {
-		vmo_unpack(whole, want, rx->buf, &rx->to);
+	if (!rc)
+		rc = unpack_pulled(rx, whole, want);
+	if (!rc)
 		vmo_peer_bounced(in->peer, (uint64_t)want);
-	}
 	vmo_room_leave(&room);
 	return rc;
 }

@@ -53,7 +53,7 @@ PROGRAMS = {
     # tests of tests/mpi, which say themselves whether all is right
     "datatypes": ({**EAGER, "VMONECOPY_MAP_BUDGET": "0", "VMONECOPY_GRANT_COPY": "0"}, "datatypes", ""),
     "with-gaps": (EAGER, "spaced", ""),
-    "odd-types": ({**EAGER, "VMONECOPY_MAP_BUDGET": "0"}, "constructors", ""),
+    "parts": ({**EAGER, "VMONECOPY_MAP_BUDGET": "0"}, "part_of_element", ""),
     "windows": (EAGER, "same_buffer", ""),
     "reductions": (EAGER, "coll_reduce", ""),
     "pairs": (EAGER, "isendrecv", ""),
@@ -65,7 +65,7 @@ PROGRAM_OF = {
     "copy": "grant-copy", "copy_status": "grant-copy", "bounce": "grant-copy", "spaced_copy": "grant-copy",
     "swap_memory": "few-grants", "swap_settle": "few-grants", "swap_move": "few-grants",
     "swap_move_lost": "few-grants", "assoc_cut": "late", "admission_memory": "measured",
-    "unpack_whole": "odd-types", "part_of_element": "odd-types",
+    "unpack_whole": "parts", "part_of_element": "parts",
     "refused_whole": "datatypes", "refused_copy": "datatypes", "port_notify": "with-gaps",
     "port_wait": "with-gaps", "batch": "windows", "coll_scratch": "reductions", "words": "options", "pair": "pairs",
     "mend_memory": "forks", "fork_socket": "forks",

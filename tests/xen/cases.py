@@ -14,6 +14,8 @@ ROOMY = 16384       # pages of gntalloc's limit: 64 MiB
 PATIENT = "VMONECOPY_PATIENCE_US=3000000"
 AT_ONCE = "VMONECOPY_ADMISSION=1"
 STAGED = "VMONECOPY_SUBSTITUTE=0"
+CROSSED = ("onecopy_bytes > 0", "fell_through_bytes == 0")
+LAST_KERNEL = r'"test":"(bucketsort|cg)".*"errors":0'
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,14 @@ CASES = (
          ("VMONECOPY_MAP_BUDGET=0", PATIENT), says="ok", timeout=100, mpis=("mpich",)),
     Case("collectives-two-a-guest", "./coll_gather.MPI 20", ("pulled_messages > 0", "fell_through_same_vm > 0"), (PATIENT,),
          says="ok", timeout=150, per_guest=2, mpis=("mpich",)),
+    # The kernels of tools/bench, in C and in Fortran: each result is checked by the program, which else ends with 3.
+    Case("kernel", "./vmokernel.MPI --sizes 65536 --ms 1 --batches 1", CROSSED, (PATIENT, AT_ONCE), says=LAST_KERNEL,
+         timeout=100),
+    Case("kernel-fortran", "./vmokernelf.MPI --sizes 65536 --ms 1 --batches 1", CROSSED, (PATIENT, AT_ONCE),
+         says=LAST_KERNEL, timeout=100),
+    Case("nas", "./vmonas.MPI --sizes 65536 --ms 1 --batches 1", CROSSED, (PATIENT, AT_ONCE), says=LAST_KERNEL, timeout=100),
+    Case("nas-fortran", "./vmonasf.MPI --sizes 65536 --ms 1 --batches 1", CROSSED, (PATIENT, AT_ONCE), says=LAST_KERNEL,
+         timeout=100),
     Case("collectives-three-guests", "./coll_reduce.MPI 20", ("operand_bytes > 0",), (PATIENT, AT_ONCE), says="ok",
          timeout=150, guests=3, mpis=("mpich",)),
 )

@@ -2,7 +2,8 @@
 """Path "xen": the two ranks are in two real Xen guests, which tools/xenlab boots for this comparison.
 
 All jobs run in one boot, interleaved as on the other paths; what they printed is judged here afterwards. The CPU is
-emulated, so that any machine can do it: the ratios count, the times do not.
+emulated, so that any machine can do it: the ratios count, the times do not. A plan, the boot and what each job left are
+also for other programs than those of --table (tools/targets/kernels_guests.py).
 """
 import os
 import subprocess
@@ -24,6 +25,7 @@ LIMIT_PAGES = 16384         # gntalloc's default of 1024 pages holds no window o
 BENCH_OPTIONS = ("--batches", "3", "--min-iterations", "8")
 WINDOW_BYTES = 16 << 20
 SHIM_ENVIRONMENT = {"VMONECOPY_ADMISSION": "2", "VMONECOPY_PATIENCE_US": "1000000"}
+PINNING = "one virtual CPU a guest, guest 1 on emulated CPU 0, guest 2 on CPU 1; dom0 on either"
 
 
 class Guests:
@@ -45,18 +47,17 @@ def conditions(common, path, options):
     own = {"machine": f"QEMU TCG on {common['machine']}",
            "kernel": f"guests: {path.guest.get('kernel', '?')}; Xen {path.guest.get('xen', '?')}",
            "repetitions": f"{path.repetitions}, modes interleaved in one boot; at least {options.ms} ms and 8 messages each",
-           "pinning": "one virtual CPU a guest, guest 1 on emulated CPU 0, guest 2 on CPU 1; dom0 on either"}
+           "pinning": PINNING}
     return {**common, **own, "streaming": common["streaming"].replace("(64 MiB at most)",
                                                                       "(16 MiB at most, but not fewer than 4)")}
 
 
-def _rank_words(options, mode):
+def rank_words(library, mode):
     """Environment of the ranks, as mpi-run wants it."""
     if not mode.shim:
         return []
     caller = {name: value for name, value in os.environ.items() if name.startswith("VMONECOPY")}
-    library = f"/job/{os.path.basename(options.library)}"
-    words = {"LD_PRELOAD": library, "VMONECOPY_REPORT": "full", **SHIM_ENVIRONMENT, **caller}
+    words = {"LD_PRELOAD": f"/job/{os.path.basename(library)}", "VMONECOPY_REPORT": "full", **SHIM_ENVIRONMENT, **caller}
     return [f"{name}={value}" for name, value in words.items()]
 
 
@@ -66,29 +67,29 @@ def _command(options, mode, mpi, size):
     return [f"./vmobench.{mpi.name}", *arguments, *BENCH_OPTIONS, "--window", str(window)]
 
 
-def write_plan(file, options, jobs):
-    """guests.sh says what the lines mean."""
-    print(f"time {LEAST_REPETITIONS} {JOBS_SECONDS}", file=file)
-    for number, (repetition, mode, mpi, size) in enumerate(jobs):
-        if number == 0 or jobs[number - 1][0] != repetition:
-            print(f"repetition {repetition + 1}", file=file)
-        words = ["run", str(number), mpi.name if mode.mpi else "none", str(options.limit), *_rank_words(options, mode), "--",
-                 *_command(options, mode, mpi, size)]
-        print(" ".join(words), file=file)
+def write_plan(path, runs, seconds=JOBS_SECONDS):
+    """guests.sh says what the lines mean. runs: (repetition, MPI's name or "none", time limit, environment, command)."""
+    last = None
+    with open(path, "w", encoding="utf-8") as file:
+        print(f"time {LEAST_REPETITIONS} {seconds}", file=file)
+        for number, (repetition, mpi_name, limit, environment, command) in enumerate(runs):
+            if repetition != last:
+                print(f"repetition {repetition + 1}", file=file)
+            last = repetition
+            print(" ".join(["run", str(number), mpi_name, str(limit), *environment, "--", *command]), file=file)
 
 
-def _files(options, mpis):
-    """Options of xenlab that bring the programs and the library."""
-    names = [f"{bench_command(options.build, mpi.name, ())[0]}:/job/vmobench.{mpi.name}" for mpi in mpis]
-    names += [options.library] + [os.path.join(os.path.dirname(options.library), f"libvmonecopy-{mpi.name}.so")
-                                  for mpi in mpis]
-    return [word for name in names for word in ("--file", name)]
+def library_files(library, mpis):
+    """The file to preload, and what it loads for these MPIs."""
+    return [library] + [os.path.join(os.path.dirname(library), f"libvmonecopy-{mpi.name}.so") for mpi in mpis]
 
 
-def boot(folder, options, mpis, plan):
-    """One run of xenlab; its console goes to stderr if that is a terminal. Results are in folder/g1."""
-    command = [XENLAB, "run", "--guests", "2", "--gntalloc-limit", str(LIMIT_PAGES), "--timeout", str(BOOT_SECONDS),
-               "--out", folder, "--file", f"{plan}:/job/plan", *_files(options, mpis), JOB]
+def boot(folder, files, seconds=BOOT_SECONDS, lab_options=()):
+    """One run of xenlab by the plan in folder; its console goes to stderr if that is a terminal. Results are in folder/g1.
+
+    files: what the guests need, as HOSTPATH or HOSTPATH:GUESTPATH."""
+    command = [XENLAB, "run", "--guests", "2", "--gntalloc-limit", str(LIMIT_PAGES), "--timeout", str(seconds), "--out", folder,
+               *lab_options, *[word for name in [f"{folder}/plan:/job/plan", *files] for word in ("--file", name)], JOB]
     with open(os.path.join(folder, "xenlab.log"), "w+", encoding="utf-8") as log:
         to = sys.stderr if sys.stderr.isatty() else log
         status = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=to, stderr=to, check=False).returncode
@@ -103,10 +104,33 @@ def _read(folder, name):
         return file.read()
 
 
+def guest(folder):
+    """What guest 1 is: {"kernel": ..., "xen": ...}."""
+    return dict(line.split(" ", 1) for line in _read(folder, "guest").splitlines())
+
+
+def result(folder, number):
+    """(how the job with this number ended, how many tries of it had failed before)."""
+    code, failed = map(int, _read(folder, f"{number}.end").split())
+    return Finished(code, _read(folder, f"{number}.out"), _read(folder, f"{number}.err"), code == 124, False), failed
+
+
+def completed(folder, repetitions, wanted, notes):
+    """How many repetitions came to their end; repetitions: of each job, in the plan's order."""
+    complete = wanted
+    for number, repetition in enumerate(repetitions):
+        if not os.path.exists(os.path.join(folder, "g1", f"{number}.end")):
+            complete = min(complete, repetition)
+    if complete < wanted:
+        notes.append(f"{complete} of {wanted} repetitions: the time was used up")
+    if not complete:
+        raise CannotRun("the guests did not complete one repetition: give a quieter machine, or less to measure")
+    return complete
+
+
 def _judge(folder, number, options, what, mode, notes):
     """({test: line}, counters) of one job."""
-    code, failed = map(int, _read(folder, f"{number}.end").split())
-    done = Finished(code, _read(folder, f"{number}.out"), _read(folder, f"{number}.err"), code == 124, False)
+    done, failed = result(folder, number)
     lines, fault = measure.judge(done, what[2], options.limit)
     text = f"{what[0]}, {what[1]}, {what[2]} bytes"
     if fault:
@@ -118,14 +142,7 @@ def _judge(folder, number, options, what, mode, notes):
 
 def _take(folder, options, jobs, notes):
     """Samples of all repetitions that were completed."""
-    samples, complete = {}, options.reps
-    for number, (repetition, *_) in enumerate(jobs):
-        if not os.path.exists(os.path.join(folder, "g1", f"{number}.end")):
-            complete = min(complete, repetition)
-    if complete < options.reps:
-        notes.append(f"{complete} of {options.reps} repetitions: the time was used up")
-    if not complete:
-        raise CannotRun("the guests did not complete one repetition: give a quieter machine, or fewer --sizes")
+    samples, complete = {}, completed(folder, [job[0] for job in jobs], options.reps, notes)
     for number, (repetition, mode, mpi, size) in enumerate(jobs):
         if repetition < complete:
             lines, counters = _judge(folder, number, options, (mpi.name, mode.name, size), mode, notes)
@@ -137,11 +154,12 @@ def _take(folder, options, jobs, notes):
 def measured(options, path, mpis, chosen):
     """Boots, runs all jobs, judges them. Returns (samples, notes); sets path.guest and path.repetitions."""
     jobs, notes = list(measure.plan_of_repetitions(options, mpis, chosen)), []
+    runs = [(repetition, mpi.name if mode.mpi else "none", options.limit, rank_words(options.library, mode),
+             _command(options, mode, mpi, size)) for repetition, mode, mpi, size in jobs]
+    files = [f"{bench_command(options.build, mpi.name, ())[0]}:/job/vmobench.{mpi.name}" for mpi in mpis]
     with tempfile.TemporaryDirectory(prefix="vmo-ab-xen-") as folder:
-        plan = os.path.join(folder, "plan")
-        with open(plan, "w", encoding="utf-8") as file:
-            write_plan(file, options, jobs)
-        boot(folder, options, mpis, plan)
-        path.guest = dict(line.split(" ", 1) for line in _read(folder, "guest").splitlines())
+        write_plan(os.path.join(folder, "plan"), runs)
+        boot(folder, files + library_files(options.library, mpis))
+        path.guest = guest(folder)
         samples, path.repetitions = _take(folder, options, jobs, notes)
     return samples, notes

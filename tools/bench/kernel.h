@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * kernel.h: measuring what a communication pattern with the work around it takes, end to end: vmokernel.c and vmonas.c.
+ * The same in Fortran: kernel.inc.
  *
  *   PROGRAM --sizes 1048576 [--tests NAME,...] [--ms N] [--batches N]
  *

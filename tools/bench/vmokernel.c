@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vmokernel.c: the communication of two NAS benchmarks with the work around it, end to end. Plain MPI, no shim inside.
+ * vmokernel.c: the communication of two NAS benchmarks with the work around it, end to end. Plain MPI, no shim inside. In
+ * Fortran: vmokernelf.f90.
  *
  *   vmokernel --sizes 1048576 [--tests transpose,bucketsort] [--ms N] [--batches N]
  *

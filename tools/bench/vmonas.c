@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * vmonas.c: three more communication patterns of the NAS benchmarks (two are in vmokernel.c), end to end. Plain MPI, no shim.
+ * In Fortran: vmonasf.f90.
  *
  *   vmonas --sizes 1048576 [--tests halo,wavefront,cg] [--ms N] [--batches N]
  *

@@ -4,28 +4,24 @@
 !
 !   vmonasf --sizes 1048576 [--tests halo,wavefront,cg] [--ms N] [--batches N]
 !
-! Arrays are allocated by the Fortran runtime, and halos are sections of columns, which Fortran stores in one piece. Every
-! result has a closed form, and every number is checked outside the measured time. Exit status 3 if a result was wrong.
-module kernels
-  use mpi_f08
-  use iso_fortran_env, only: int64, real64, error_unit
+! The same sizes and the same work as in C. Arrays are allocated by the Fortran runtime, and halos are sections of columns,
+! which Fortran stores in one piece. Every result has a closed form, and every number is checked outside the measured time.
+! Exit status 3 if a result was wrong.
+include 'kernel.inc'
+
+module patterns
+  use measuring
   implicit none
   integer, parameter :: columns = 16, blocks = 4, cycle_length = 30
   integer(int64), parameter :: mask = 2_int64**30 - 1	! sums and products below 2^63
-  integer :: rank, ranks, n, errors = 0
+  integer :: n
   integer(int64) :: t
-  real(real64), allocatable :: now(:, :), next(:, :)
+  real(real64), allocatable :: now(:, :), next(:, :), was(:, :)
   integer(int64), allocatable :: above(:, :), row(:, :), first(:, :)
   real(real64), allocatable :: x(:), r(:), p(:), q(:), of_partner(:)
   real(real64) :: rho
   integer :: iteration, turn
 contains
-  subroutine wrong(what)
-    character(*), intent(in) :: what
-    if (errors == 0) write (error_unit, '(a,i0,2a)') 'vmobench: rank ', rank, ': ', what
-    errors = errors + 1
-  end subroutine
-
   ! ---- halo: u(t, i, j) = i + 2 j + t; the exchanged lines are columns
   pure real(real64) function exact(at, i, j)
     integer(int64), intent(in) :: at
@@ -33,8 +29,10 @@ contains
     exact = real(i, real64) + 2 * real(rank * columns + j, real64) + real(at, real64)
   end function
 
-  subroutine halo_begin()
+  integer(int64) function halo_begin(bytes)
+    integer(int64), intent(in) :: bytes
     integer :: i, j
+    n = int(bytes / 8)
     allocate (now(n, 0:columns + 1), next(n, 0:columns + 1))
     t = 0
     do j = 0, columns + 1
@@ -43,7 +41,8 @@ contains
       end do
     end do
     next = now
-  end subroutine
+    halo_begin = 8_int64 * n
+  end function
 
   subroutine halo_step()
     type(MPI_Request) :: request(4)
@@ -67,7 +66,9 @@ contains
       next(1, j) = exact(t + 1, 1, j)
       next(n, j) = exact(t + 1, n, j)
     end do
-    now(:, 1:columns) = next(:, 1:columns)
+    call move_alloc(now, was)
+    call move_alloc(next, now)
+    call move_alloc(was, next)
     t = t + 1
   end subroutine
 
@@ -78,6 +79,10 @@ contains
         if (now(i, j) /= exact(t, i, j)) call wrong('halo: a number is wrong')
       end do
     end do
+  end subroutine
+
+  subroutine halo_end()
+    deallocate (now, next)
   end subroutine
 
   ! ---- wavefront: v(i, j) = v(i-1, j) + v(i, j-1), small enough numbers, edge t in sweep t
@@ -94,9 +99,11 @@ contains
     end do
   end subroutine
 
-  subroutine wavefront_begin()
+  integer(int64) function wavefront_begin(bytes)
+    integer(int64), intent(in) :: bytes
     integer(int64) :: left(columns)
     integer :: r0, b
+    n = int(bytes / 8)
     allocate (above(n, blocks), row(n, blocks), first(n, blocks))
     t = 0
     above = 1
@@ -107,7 +114,8 @@ contains
       end do
       above = first
     end do
-  end subroutine
+    wavefront_begin = 8_int64 * n
+  end function
 
   subroutine wavefront_step()
     integer(int64) :: left(columns)
@@ -134,6 +142,10 @@ contains
     end do
   end subroutine
 
+  subroutine wavefront_end()
+    deallocate (above, row, first)
+  end subroutine
+
   ! ---- conjugate gradients
   pure real(real64) function solution(i)
     integer, intent(in) :: i
@@ -141,8 +153,8 @@ contains
   end function
 
   subroutine multiply(v)
-    real(real64), intent(in) :: v(:)
-    integer :: partner
+    real(real64), intent(in) :: v(n)
+    integer :: partner, i
     partner = ieor(rank, 1)
     if (partner < ranks) then
       call MPI_Sendrecv(v, n, MPI_DOUBLE_PRECISION, partner, 4, of_partner, n, MPI_DOUBLE_PRECISION, partner, 4, &
@@ -150,7 +162,9 @@ contains
     else
       of_partner = v
     end if
-    q = 8 * v - cshift(v, 1) - cshift(v, -1) - 2 * of_partner
+    do i = 1, n
+      q(i) = 8 * v(i) - v(merge(n, i - 1, i == 1)) - v(merge(1, i + 1, i == n)) - 2 * of_partner(i)
+    end do
   end subroutine
 
   real(real64) function dot(a, b)
@@ -174,11 +188,14 @@ contains
     rho = dot(r, r)
   end subroutine
 
-  subroutine cg_begin()
+  integer(int64) function cg_begin(bytes)
+    integer(int64), intent(in) :: bytes
+    n = int(bytes / 8)
     allocate (x(n), r(n), p(n), q(n), of_partner(n))
     turn = 0
     call start_cycle()
-  end subroutine
+    cg_begin = 8_int64 * n
+  end function
 
   subroutine iterate()
     real(real64) :: alpha, before
@@ -207,128 +224,17 @@ contains
     end do
   end subroutine
 
-  subroutine finish()
-    if (allocated(now)) deallocate (now, next)
-    if (allocated(above)) deallocate (above, row, first)
-    if (allocated(x)) deallocate (x, r, p, q, of_partner)
+  subroutine cg_end()
+    deallocate (x, r, p, q, of_partner)
   end subroutine
 end module
 
 program vmonasf
-  use kernels
+  use patterns
   implicit none
-  character(9), parameter :: names(3) = ['halo     ', 'wavefront', 'cg       ']
-  character(256) :: sizes = '', tests = 'halo,wavefront,cg'
-  integer :: ms = 300, batches = 5, k, wrong_in_all
-
-  call options()
-  call MPI_Init()
-  call MPI_Comm_rank(MPI_COMM_WORLD, rank)
-  call MPI_Comm_size(MPI_COMM_WORLD, ranks)
-  do k = 1, size(names)
-    if (index(','//trim(tests)//',', ','//trim(names(k))//',') > 0) call each_size(k)
-  end do
-  call MPI_Allreduce(errors, wrong_in_all, 1, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD)
-  call MPI_Finalize()
-  if (wrong_in_all > 0) stop 3
-contains
-  subroutine options()
-    character(256) :: name, value
-    integer :: i
-    do i = 1, command_argument_count() - 1, 2
-      call get_command_argument(i, name)
-      call get_command_argument(i + 1, value)
-      select case (name)
-      case ('--sizes')
-        sizes = value
-      case ('--tests')
-        tests = value
-      case ('--ms')
-        read (value, *) ms
-      case ('--batches')
-        read (value, *) batches
-      case default
-        error stop 'vmonasf: options: --sizes B,B [--tests NAME,NAME] [--ms N] [--batches N]'
-      end select
-    end do
-  end subroutine
-
-  subroutine each_size(kernel)
-    integer, intent(in) :: kernel
-    character(256) :: left
-    integer :: comma, bytes
-    left = sizes
-    do while (len_trim(left) > 0)
-      comma = index(left, ',')
-      if (comma == 0) comma = len_trim(left) + 1
-      read (left(:comma - 1), *) bytes
-      left = left(comma + 1:)
-      call measure(kernel, bytes)
-    end do
-  end subroutine
-
-  real(real64) function batch(kernel, steps)
-    integer, intent(in) :: kernel, steps
-    real(real64) :: spent
-    integer :: i
-    call MPI_Barrier(MPI_COMM_WORLD)
-    spent = MPI_Wtime()
-    do i = 1, steps
-      select case (kernel)
-      case (1)
-        call halo_step()
-      case (2)
-        call wavefront_step()
-      case (3)
-        call cg_step()
-      end select
-    end do
-    spent = MPI_Wtime() - spent
-    select case (kernel)
-    case (1)
-      call halo_check()
-    case (2)
-      call wavefront_check()
-    case (3)
-      call cg_check()
-    end select
-    call MPI_Allreduce(spent, batch, 1, MPI_DOUBLE_PRECISION, MPI_SUM, MPI_COMM_WORLD)
-    batch = batch / ranks / steps * 1e6_real64
-  end function
-
-  subroutine measure(kernel, bytes)
-    integer, intent(in) :: kernel, bytes
-    real(real64) :: us(batches)
-    integer :: steps, i, all_errors
-    n = bytes / 8
-    select case (kernel)
-    case (1)
-      call halo_begin()
-    case (2)
-      call wavefront_begin()
-    case (3)
-      call cg_begin()
-    end select
-    steps = max(2, int(ms * 1e3_real64 / batches / batch(kernel, 8)))
-    call MPI_Bcast(steps, 1, MPI_INTEGER, 0, MPI_COMM_WORLD)
-    do i = 1, batches
-      us(i) = batch(kernel, steps)
-    end do
-    call finish()
-    call MPI_Allreduce(errors, all_errors, 1, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD)
-    if (rank == 0) write (*, '(a,i0,a,i0,a,i0,a,i0,a,f14.3,a,f14.3,a,i0,a)') &
-      '{"vmobench":1,"test":"'//trim(names(kernel))//'","ranks":', ranks, ',"bytes":', bytes, ',"pair_bytes":', 8 * n, &
-      ',"steps":', steps, ',"latency_us":{"median":', middle(us), ',"min":', minval(us), '},"errors":', all_errors, '}'
-    flush (6)
-  end subroutine
-
-  real(real64) function middle(values)
-    real(real64), intent(in) :: values(:)
-    integer :: i
-    middle = values(1)
-    do i = 1, size(values)
-      if (count(values < values(i)) <= (size(values) - 1) / 2 .and. count(values <= values(i)) > (size(values) - 1) / 2) &
-        middle = values(i)
-    end do
-  end function
+  type(kernel) :: kernels(3)
+  kernels(1) = kernel('halo', halo_begin, halo_step, halo_check, halo_end)
+  kernels(2) = kernel('wavefront', wavefront_begin, wavefront_step, wavefront_check, wavefront_end)
+  kernels(3) = kernel('cg', cg_begin, cg_step, cg_check, cg_end)
+  call measure_all(kernels)
 end program

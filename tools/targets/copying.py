@@ -5,7 +5,7 @@ The library copies by memcpy. The target is kept while no other way is quicker, 
 """
 from ab import jobs, measure, report
 
-from .jobs import _parse
+from .jobs import parse
 from .target import Target
 
 SIZES = "65536,262144,1048576,4194304,16777216,67108864"
@@ -17,7 +17,7 @@ def ways(bench):
     program = bench.program(bench.mpis[0], "vmocopy")
     done = jobs.run([program, "--sizes", "65536,1048576" if bench.tiny else SIZES, "--batches", "5" if bench.tiny else "15"],
                     measure.Runner(bench, bench.path).base_environment(), 120, lambda out, err: False)
-    rows = [line for line in map(_parse, done.stdout.splitlines()) if line]
+    rows = [line for line in map(parse, done.stdout.splitlines()) if line]
     if done.status or not rows:
         raise measure.WrongResult(f"vmocopy: exit status {done.status}: {measure.shorten(done.stderr)}")
     gains = [(row["memcpy"]["copy_and_use_us"] / row[other]["copy_and_use_us"] / max(1.0, row["noise"]), other, row["bytes"])

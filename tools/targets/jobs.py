@@ -38,7 +38,7 @@ class Bench:
         environment = {**runner.base_environment(), **mpi.environment(mode, self.path, ranks)}
         done = jobs.run(command, environment, limit, lambda out, err: wanted and out.count('{"vmo') >= wanted and (
             measure.shim_lines(err) or not mode.shim))
-        found = [line for line in map(_parse, done.stdout.splitlines()) if line]
+        found = [line for line in map(parse, done.stdout.splitlines()) if line]
         if (done.status and not done.lingered) or done.timed_out or len(found) < wanted:
             fault = f"no end within {limit} s" if done.timed_out else f"exit status {done.status}"
             raise WrongResult(f"{mpi.name}, {mode_name}, {' '.join(words)}: {fault}: {measure.shorten(done.stderr)}")
@@ -59,7 +59,8 @@ class _RunnerOptions:
         self.library, self.build = bench.library, bench.build
 
 
-def _parse(line):
+def parse(line):
+    """A line of a program of tools/bench; None: it is none."""
     if not line.startswith('{"vmo'):
         return None
     try:
