@@ -3,8 +3,8 @@
  * mistakes.h: what is wrong in the environment of a job, said once.
  *
  *   when options are read   vmo_mistake: noted, because nobody knows yet who speaks for the job
- *   in MPI_Init             the lowest rank that has noted something tells it: its own rank in the first exchange says
- *                           so (peer.h); the others are silent. Options that differ between ranks: rank 0
+ *   in MPI_Init             the lowest rank that has noted something tells it: a reduction finds it
+ *                           (mpi_host.c); the others are silent. Options that differ between ranks: rank 0
  *
  * Mistakes are told as warnings, so VMONECOPY_LOG=none or error silences them. Nothing here fails.
  * Threads: one.

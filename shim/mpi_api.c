@@ -45,12 +45,13 @@ static int prefer(const void *buffer, size_t bytes, int rank)
 
 	if (!shim.active)
 		return 0;
-	if (!buffer || rank < 0 || (uint32_t)rank >= e->ranks)
+	if (!buffer || rank < 0 || rank >= shim.world->size)
 		return -EINVAL;
-	if (!e->peer[rank].on || bytes < (size_t)shim.threshold)
+	const struct vmo_peer *peer = shim.world->peer[rank];
+	if (!peer->on || bytes < (size_t)shim.threshold)
 		return 0;
 	vmo_subst_expect(e->subst, (uintptr_t)buffer, bytes);
-	int n = vmo_subst_prepare(e->subst, e->peer[rank].pool, (uintptr_t)buffer, bytes, pieces, VMO_SLOT_EXTENTS - 2);
+	int n = vmo_subst_prepare(e->subst, peer->pool, (uintptr_t)buffer, bytes, pieces, VMO_SLOT_EXTENTS - 2);
 	for (int i = 0; i < n; i++)
 		vmo_block_drop(pieces[i].block);
 	return n == -ENOBUFS ? -ENOSPC : n > 0 ? 1 : n;

@@ -2,6 +2,9 @@
 /*
  * Rank in a communicator -> peer: computed once, cached on the communicator as an attribute.
  *
+ * The map of MPI_COMM_WORLD comes first and holds each rank: a peer of this host, or the one that stands for all
+ * elsewhere. Other maps are made from it, by what MPI says of ranks in it.
+ *
  * Processes of another start (spawned, connected) are in no MPI_COMM_WORLD of ours: they are never a peer.
  *
  * A session's communicator works before MPI_Init and after MPI_Finalize, while its receivers here do not
@@ -82,11 +85,11 @@ static struct vmo_comm_map *new_map(int size)
 
 static void set_peer(struct vmo_comm_map *map, int rank, int world_rank)
 {
-	if (world_rank < 0 || (uint32_t)world_rank >= shim.engine.ranks) {
+	if (world_rank < 0 || world_rank >= shim.world->size) {
 		map->foreign = true;
 		return;
 	}
-	map->peer[rank] = &shim.engine.peer[world_rank];
+	map->peer[rank] = shim.world->peer[world_rank];
 	map->any_on |= map->peer[rank]->on;
 }
 
@@ -146,7 +149,7 @@ static struct vmo_peer *peer_of_rank(MPI_Group group, int rank)
 		return NULL;
 	shim.mpi.Group_translate_ranks(group, 1, &rank, world, &world_rank);
 	shim.mpi.Group_free(&world);
-	return world_rank >= 0 && (uint32_t)world_rank < shim.engine.ranks ? &shim.engine.peer[world_rank] : NULL;
+	return world_rank >= 0 && world_rank < shim.world->size ? shim.world->peer[world_rank] : NULL;
 }
 
 static struct vmo_peer *ask_for_peer(MPI_Comm comm, int rank)
@@ -238,8 +241,14 @@ bool vmo_map_may_rts(const struct vmo_comm_map *map, int source)
 
 void vmo_comm_know(void)
 {
+	struct vmo_engine *e = &shim.engine;
+
 	for (int r = 0; r < shim.world->size; r++)
-		set_peer(shim.world, r, r);
+		shim.world->peer[r] = &e->elsewhere;
+	for (uint32_t i = 0; e->peer && i < e->ranks; i++)
+		if (e->peer[i].rank != VMO_NOBODY)
+			shim.world->peer[e->peer[i].rank] = &e->peer[i];
+	shim.world->any_on = e->peers_on > 0;
 }
 
 int vmo_comm_setup(int ranks)

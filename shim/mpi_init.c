@@ -10,12 +10,6 @@
 
 static struct vmo_config config;
 
-static int alltoall(void *context, const void *out, void *in, size_t bytes)
-{
-	return shim.mpi.Alltoall(out, (int)bytes, MPI_BYTE, in, (int)bytes, MPI_BYTE, shim.private_comm) == MPI_SUCCESS
-	       ? 0 : -EIO;
-}
-
 /* NULL: real Xen. */
 static const char *emulation(char path[4096])
 {
@@ -39,37 +33,20 @@ static void init_lock(void)
 	vmo_stats_alone = !shim.multiple;
 }
 
-/* A rank without memory for start-up would leave the others waiting in it: then none starts. */
-static int start_together(struct vmo_memhook *hook, int rank, int ranks)
-{
-	char path[4096];
-	int64_t mine[] = { vmo_engine_prepare(&shim.engine, &config, (uint32_t)rank, (uint32_t)ranks), config.threshold };
-	int64_t least[2];
-
-	if (shim.mpi.Allreduce(mine, least, 2, MPI_INT64_T, MPI_MIN, shim.private_comm) != MPI_SUCCESS)
-		return -EIO;
-	if (least[0]) {
-		snprintf(shim.engine.why, sizeof shim.engine.why, "no memory for start-up on some rank");
-		return (int)least[0];
-	}
-	shim.least = least[1];
-	return vmo_engine_start(&shim.engine, emulation(path), hook, alltoall, NULL);
-}
-
 static bool start_engine(int rank, int ranks)
 {
 	struct vmo_memhook *hook = config.memhooks ? shim.host.hook : NULL;
+	char path[4096];
 
 	if (vmo_comm_setup(ranks) || vmo_type_setup()) {
 		vmo_warn("cannot start: no memory or no attributes left; every call goes to MPI itself");
 		config.enable = 0;	/* the others must hear so */
 	}
-	int rc = start_together(hook, rank, ranks);
+	vmo_engine_open(&shim.engine, &config, emulation(path), (uint32_t)rank, (uint32_t)ranks);
+	int rc = vmo_host_start(&config, hook);
 	if (rc)
 		vmo_warn("start-up failed: %s; every call goes to MPI itself", strerror(-rc));
-	else
-		vmo_report_mistakes(&config);
-	if (shim.world && shim.engine.peer)
+	if (shim.world)
 		vmo_comm_know();
 	vmo_coll_setup(&config, !rc && config.enable);
 	return !rc && shim.engine.peers_on;

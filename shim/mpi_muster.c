@@ -25,7 +25,7 @@
 #include <string.h>
 #include <time.h>
 
-#define WORD     "1"		/* of the agreements in MPI_Init; ranks with different ones must not meet */
+#define WORD     "2"		/* of the agreements in MPI_Init; ranks with different ones must not meet */
 #define BRANCHES 8u
 #define TAG      22093		/* MPI 3.1, 8.1.2: tags up to 32767 exist everywhere */
 #define REMEDY   "all ranks need it: mpirun -x LD_PRELOAD=FILE, mpiexec -genv LD_PRELOAD FILE, or vmonecopy run"

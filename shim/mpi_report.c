@@ -55,7 +55,7 @@ static void send_flows(const struct vmo_matrix *matrix, int to)
 /* On all ranks. Afterwards rank 0 has all. */
 static void gather_flows(struct vmo_matrix *matrix)
 {
-	uint32_t rank = shim.engine.rank, ranks = shim.engine.ranks;
+	uint32_t rank = shim.engine.rank, ranks = shim.engine.world;
 
 	for (uint32_t i = 0; i < shim.engine.flows; i++)
 		vmo_matrix_add(matrix, &shim.engine.flow[i]);
@@ -110,7 +110,7 @@ void vmo_report_all(const struct vmo_config *config)
 	if (shim.engine.rank == 0)
 		print(config, &(struct vmo_summary){
 			.sum = &sum, .detail = detailed ? &detail : NULL, .matrix = &matrix,
-			.inactive = any_on ? NULL : shim.engine.why, .world = (int)shim.engine.ranks,
+			.inactive = any_on ? NULL : shim.engine.why, .world = (int)shim.engine.world,
 			.emulated = !strcmp(config->xen, "emulated"),
 		});
 	free(matrix.at);
@@ -132,13 +132,13 @@ void vmo_report_mistakes(const struct vmo_config *config)
 		shim.mpi.Send(words, sizeof words, MPI_BYTE, 0, WORDS_TAG, shim.private_comm);
 		return;
 	}
-	all = vmo_fault(words) ? NULL : calloc(e->ranks, sizeof words);
+	all = vmo_fault(words) ? NULL : calloc(e->world, sizeof words);
 	if (all)
 		memcpy(all, words, sizeof words);
-	for (uint32_t r = 1; r < e->ranks; r++)
+	for (uint32_t r = 1; r < e->world; r++)
 		shim.mpi.Recv(all ? all + (size_t)r * VMO_OPTIONS : words, sizeof words, MPI_BYTE, (int)r, WORDS_TAG, shim.private_comm,
 		              MPI_STATUS_IGNORE);
 	if (all)
-		vmo_mistakes_tell_differing(all, e->ranks);
+		vmo_mistakes_tell_differing(all, e->world);
 	free(all);
 }

@@ -5,6 +5,7 @@
  *   mpi_real.c   the functions underneath, by dlsym on the MPI's own handle
  *   mpi_init.c   MPI_Init, MPI_Finalize             mpi_report.c  what ranks say of the job, and of options
  *   mpi_muster.c has every rank the library? asked in MPI_Init, before all else
+ *   mpi_host.c   the ranks of one host find each other, in MPI_Init
  *   mpi_comm.c   rank in a communicator -> peer
  *   mpi_type.c   count x datatype -> bytes and shape; packing       mpi_flatten.c  a datatype as strips
  *   mpi_op.c     requests that the shim must know about; progress
@@ -226,6 +227,14 @@ extern const struct vmo_api vmo_mpi_api;
 void vmo_muster_announce(void);
 /* After it: have all ranks of MPI_COMM_WORLD the library? The same on all that have it; if not, the first of them says so. */
 bool vmo_muster(int rank, int ranks, const struct vmo_config *config);
+
+/* mpi_host.c */
+/*
+ * Finds the ranks of this host, and starts the engine, which has opened Xen, among them. Collective over the private
+ * communicator. Tells mistakes in the environment. 0, or -errno: what all ranks agreed to be wrong; or what broke amid the
+ * rounds of this host.
+ */
+int vmo_host_start(const struct vmo_config *config, struct vmo_memhook *hook);
 
 /* mpi_comm.c */
 /* Before the peers are met, because a rank that fails here must not agree; and after. */

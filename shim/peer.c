@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* `asked` pages, if any were asked for, but not more than there are. */
 static uint64_t pages_of(long asked_bytes, uint64_t there_are)
@@ -44,74 +42,6 @@ static int open_cache(const struct vmo_start *s)
 
 	if (!rc && !vmo_ledger_new(&e->maps, e->xen, VMO_LEDGER_MAPS, vm))
 		vmo_mapcache_share(e->cache, e->maps);
-	return rc;
-}
-
-/* One page with a nonce, granted to the peer's domain. On failure the proof stays empty. */
-static void grant_proof(struct vmo_start *s, uint32_t r)
-{
-	struct vmo_xen *xen = s->engine->xen;
-	struct vmo_grant grant;
-	struct proof *proof = &s->mine[r];
-	void *page;
-
-	if (vmo_xen_grant(xen, s->hello[r].domid, 1, false, &grant, &proof->gref))
-		return;
-	s->proof_page[r] = grant;
-	if (vmo_xen_view(xen, &grant, 0, 1, NULL, true, &page)) {
-		proof->gref = 0;
-		return;
-	}
-	vmo_fill_random(proof->nonce, sizeof proof->nonce);
-	memcpy(page, proof->nonce, sizeof proof->nonce);
-	syscall(SYS_munmap, page, VMO_PAGE_BYTES);
-}
-
-/* Read both ways: runs are mapped, but what they consist of is copied (mapcache.c). */
-static bool proven(struct vmo_start *s, uint32_t r)
-{
-	struct vmo_xen *xen = s->engine->xen;
-	const struct proof *proof = &s->theirs[r];
-	uint8_t copied[sizeof proof->nonce];
-	void *page;
-
-	if (!proof->gref || vmo_xen_map(xen, s->hello[r].domid, &proof->gref, 1, false, &page))
-		return false;
-	bool same = !memcmp(page, proof->nonce, sizeof proof->nonce);
-	vmo_xen_unmap(xen, page, 1);
-	return same && !vmo_xen_copy(xen, s->hello[r].domid, &proof->gref, 0, sizeof copied, copied) &&
-	       !memcmp(copied, proof->nonce, sizeof copied);
-}
-
-/* A round of one bit for each pair: on stays on only where both say so. */
-static int agree(struct vmo_start *s)
-{
-	struct vmo_engine *e = s->engine;
-
-	for (uint32_t r = 0; r < e->ranks; r++)
-		s->said[r] = e->peer[r].on;
-	int rc = s->exchange(s->context, s->said, s->heard, sizeof *s->said);
-	for (uint32_t r = 0; r < e->ranks; r++)
-		e->peer[r].on = !rc && e->peer[r].on && s->heard[r] == 1;
-	return rc;
-}
-
-/* Rounds 2 and 3. */
-static int prove(struct vmo_start *s)
-{
-	struct vmo_engine *e = s->engine;
-
-	for (uint32_t r = 0; r < e->ranks; r++)
-		if (vmo_hello_candidates(&s->hello[r], &s->hello[e->rank]))
-			grant_proof(s, r);
-	int rc = s->exchange(s->context, s->mine, s->theirs, sizeof *s->mine);
-	for (uint32_t r = 0; !rc && r < e->ranks; r++)
-		e->peer[r].on = vmo_hello_candidates(&s->hello[r], &s->hello[e->rank]) && proven(s, r);
-	if (!rc)
-		rc = agree(s);
-	for (uint32_t r = 0; r < e->ranks; r++)
-		if (s->proof_page[r].pages)
-			vmo_xen_ungrant(e->xen, &s->proof_page[r]);
 	return rc;
 }
 
@@ -187,7 +117,7 @@ static int connect_pairs(struct vmo_start *s)
 		if (e->peer[r].on)
 			e->peer[r].on = take_offer(e, &e->peer[r], &s->offered[r]);
 	if (!rc)
-		rc = agree(s);
+		rc = vmo_start_agree(s);
 	for (uint32_t r = 0; r < e->ranks; r++) {
 		e->peers_on += e->peer[r].on;
 		if (!e->peer[r].on) {
@@ -221,13 +151,13 @@ static int meet(struct vmo_start *s, struct vmo_memhook *hook)
 		vmo_hello_explain(s);
 		return 0;
 	}
-	/* From here on every rank takes part in four more rounds, with or without a Xen of its own. */
+	/* From here on every rank of this host takes part in four more rounds, with or without a Xen of its own. */
 	rc = s->engine->xen ? open_rooms(s, hook) : 0;
 	if (rc) {
 		vmo_warn("cannot start: %s; messages fall through", strerror(-rc));
-		s->hello[s->engine->rank].domid = VMO_DOMID_NONE;
+		s->hello[s->engine->self].vm.domid = VMO_DOMID_NONE;
 	}
-	rc = prove(s);
+	rc = vmo_start_prove(s);
 	if (!rc)
 		rc = connect_pairs(s);
 	if (!s->engine->peers_on)
@@ -243,7 +173,7 @@ static void free_start(struct vmo_start *s)
 		return;
 	free(s->own);
 	free(s->mine);
-	free(s->proof_page);
+	free(s->pages.at);
 	free(s->said);
 	free(s->offer);
 	free(s);
@@ -258,10 +188,9 @@ static struct vmo_start *new_start(uint32_t ranks)
 		return NULL;
 	s->own = vmo_fault(hello) ? NULL : calloc(twice, sizeof *s->own);
 	s->mine = vmo_fault(proofs) ? NULL : calloc(twice, sizeof *s->mine);
-	s->proof_page = calloc(ranks, sizeof *s->proof_page);
 	s->said = vmo_fault(agree) ? NULL : calloc(twice, sizeof *s->said);
 	s->offer = vmo_fault(offers) ? NULL : calloc(twice, sizeof *s->offer);
-	if (!s->own || !s->mine || !s->proof_page || !s->said || !s->offer) {
+	if (!s->own || !s->mine || !s->said || !s->offer || vmo_proof_pages_new(&s->pages, ranks)) {
 		free_start(s);
 		return NULL;
 	}
@@ -272,33 +201,44 @@ static struct vmo_start *new_start(uint32_t ranks)
 	return s;
 }
 
-int vmo_engine_prepare(struct vmo_engine *e, const struct vmo_config *config, uint32_t rank, uint32_t ranks)
+void vmo_engine_open(struct vmo_engine *e, const struct vmo_config *config, const char *library, uint32_t rank,
+                     uint32_t world)
 {
 	memset(e, 0, sizeof *e);
 	e->config = *config;
 	e->rank = rank;
-	e->ranks = ranks;
+	e->world = world;
 	e->complains = VMO_NOBODY;
+	e->elsewhere = (struct vmo_peer){
+		.engine = e, .rank = VMO_NOBODY, .domid = VMO_DOMID_NONE, .reason = VMO_R_not_coresident,
+	};
 	pthread_mutex_init(&e->lock, NULL);
+	if (!config->enable)
+		snprintf(e->why, sizeof e->why, "switched off by VMONECOPY=0");
+	else if (vmo_xen_open(&e->xen, library, config->domid, e->why, sizeof e->why))
+		e->xen = NULL;
+}
+
+int vmo_engine_prepare(struct vmo_engine *e, uint32_t self, uint32_t ranks)
+{
+	e->self = self;
+	e->ranks = ranks;
 	e->peer = vmo_fault(engine) ? NULL : calloc(ranks, sizeof *e->peer);
 	e->pool = vmo_fault(pools) ? NULL : calloc(ranks, sizeof *e->pool);
 	e->start = new_start(ranks);
+	for (uint32_t r = 0; e->peer && r < ranks; r++)
+		e->peer[r] = e->elsewhere;
 	if (e->peer && e->pool && e->start)
 		return 0;
 	vmo_engine_stop(e);
 	return -ENOMEM;
 }
 
-int vmo_engine_start(struct vmo_engine *e, const char *library, struct vmo_memhook *hook, vmo_exchange_fn *exchange,
-                     void *context)
+int vmo_engine_start(struct vmo_engine *e, struct vmo_memhook *hook, vmo_exchange_fn *exchange, void *context)
 {
 	e->start->engine = e;
 	e->start->exchange = exchange;
 	e->start->context = context;
-	if (!e->config.enable)
-		snprintf(e->why, sizeof e->why, "switched off by VMONECOPY=0");
-	else if (vmo_xen_open(&e->xen, library, e->config.domid, e->why, sizeof e->why))
-		e->xen = NULL;
 	int rc = meet(e->start, hook);
 	free_start(e->start);
 	e->start = NULL;

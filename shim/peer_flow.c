@@ -17,11 +17,12 @@ static bool open_flows(struct vmo_engine *e)
 		return false;
 	uname(&name);
 	e->flow[0].to = e->flow[0].to_domid = VMO_FLOW_ELSEWHERE;
-	e->flow[0].from_domid = e->peer[e->rank].domid;
+	e->flow[0].from_domid = e->peer[e->self].domid;
 	memcpy(e->flow[0].host, name.nodename, VMO_FLOW_HOST_BYTES - 1);
 	e->flows = 1;
 	for (uint32_t r = 0; r < e->ranks; r++)
 		e->peer[r].flow = &e->flow[0];
+	e->elsewhere.flow = &e->flow[0];
 	return true;
 }
 
@@ -52,6 +53,6 @@ void vmo_flow_stop(struct vmo_engine *e)
 {
 	vmo_detailed = false;
 	free(e->flow);
-	e->flow = NULL;
+	e->flow = e->elsewhere.flow = NULL;
 	e->flows = 0;
 }

@@ -1,47 +1,43 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "peer_internal.h"
 
-#include "fnv.h"
 #include "mistakes.h"
 #include "peer_flow.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
-static uint64_t name_of_this_vm(void)
+void vmo_engine_propose(const struct vmo_engine *e, struct vmo_terms *terms)
 {
-	struct utsname name;
-
-	return uname(&name) ? 0 : vmo_fnv1a(VMO_FNV_BEGIN, name.nodename, strlen(name.nodename));
+	memset(terms, 0, sizeof *terms);
+	vmo_fill_random(terms->magic, sizeof terms->magic);
+	terms->options = vmo_config_digest(&e->config, false);
+	terms->report = vmo_report_level(e->config.report);
 }
 
-void vmo_fill_random(void *to, size_t bytes)
+void vmo_engine_accept(struct vmo_engine *e, const struct vmo_terms *terms)
 {
-	uint64_t now = vmo_now_ns() ^ ((uint64_t)getpid() << 32);
-
-	if (getrandom(to, bytes, 0) == (ssize_t)bytes)
-		return;
-	for (size_t i = 0; i < bytes; i++) {	/* no entropy at all: still unlike another job's */
-		now = now * 6364136223846793005u + 1442695040888963407u;
-		((uint8_t *)to)[i] = (uint8_t)(now >> 56);
-	}
-}
-
-/* What all ranks know of the environments of all. */
-static void compare_environments(const struct vmo_start *s)
-{
-	struct vmo_engine *e = s->engine;
-
-	e->report = s->hello[0].report;
+	memcpy(e->magic, terms->magic, sizeof e->magic);
+	e->report = terms->report;
 	vmo_detailed = e->report >= VMO_REPORT_FULL;
-	for (uint32_t r = e->ranks; r--;) {
-		e->options_differ |= s->hello[r].options != s->hello[0].options;
-		if (s->hello[r].complains)
-			e->complains = r;
-	}
+}
+
+bool vmo_engine_differs(const struct vmo_engine *e, const struct vmo_terms *terms)
+{
+	return vmo_config_digest(&e->config, false) != terms->options;
+}
+
+/* Peers are known by these ranks: each once, in their order, and one's own where it is. */
+static bool in_order(const struct vmo_start *s)
+{
+	const struct vmo_engine *e = s->engine;
+
+	for (uint32_t r = 0; r < e->ranks; r++)
+		if (s->hello[r].rank >= e->world || (r && s->hello[r].rank <= s->hello[r - 1].rank))
+			return false;
+	return s->hello[e->self].rank == e->rank;
 }
 
 static void note_reasons(struct vmo_start *s)
@@ -50,11 +46,10 @@ static void note_reasons(struct vmo_start *s)
 
 	for (uint32_t r = 0; r < e->ranks; r++) {
 		struct vmo_peer *peer = &e->peer[r];
-		peer->engine = e;
-		peer->rank = r;
-		peer->domid = s->hello[r].domid;
-		peer->reason = r == e->rank ? VMO_R_to_self
-		             : peer->domid != VMO_DOMID_NONE && vmo_hello_same_vm(&s->hello[r], &s->hello[e->rank]) ? VMO_R_same_vm
+		peer->rank = s->hello[r].rank;
+		peer->domid = s->hello[r].vm.domid;
+		peer->reason = r == e->self ? VMO_R_to_self
+		             : peer->domid != VMO_DOMID_NONE && vmo_vm_same(&s->hello[r].vm, &s->hello[e->self].vm) ? VMO_R_same_vm
 		             : VMO_R_not_coresident;
 	}
 }
@@ -64,31 +59,40 @@ int vmo_hello_say(struct vmo_start *s)
 	struct vmo_engine *e = s->engine;
 	struct hello *out = s->own;
 
-	out[0].version = VMO_WIRE_VERSION;
-	out[0].domid = e->xen ? vmo_xen_domid(e->xen) : VMO_DOMID_NONE;
-	out[0].digest = vmo_config_digest(&e->config, true);
-	out[0].vm_name = name_of_this_vm();
-	out[0].options = vmo_config_digest(&e->config, false);
-	out[0].report = vmo_report_level(e->config.report);
-	out[0].complains = vmo_mistakes_any();
-	vmo_fill_random(out[0].random, sizeof out[0].random);
+	vmo_vm_of(e, &out[0].vm);
+	out[0].rank = e->rank;
 	for (uint32_t r = 1; r < e->ranks; r++)
 		out[r] = out[0];
 	int rc = s->exchange(s->context, out, s->hello, sizeof *out);
-	memcpy(e->magic, s->hello[0].random, sizeof e->magic);
-	if (rc)
-		return rc;
-	compare_environments(s);
-	note_reasons(s);
-	return 0;
+	if (!rc && !in_order(s))
+		rc = -EPROTO;
+	if (!rc)
+		note_reasons(s);
+	return rc;
 }
 
-bool vmo_hello_any_candidates(const struct vmo_start *s)
+static int by_kind(const void *a, const void *b, void *hellos)
 {
-	for (uint32_t a = 0; a < s->engine->ranks; a++)
-		for (uint32_t b = 0; b < a; b++)
-			if (vmo_hello_candidates(&s->hello[a], &s->hello[b]))
-				return true;
+	const struct vmo_vm *x = &((const struct hello *)hellos)[*(const uint32_t *)a].vm;
+	const struct vmo_vm *y = &((const struct hello *)hellos)[*(const uint32_t *)b].vm;
+
+	if (x->version != y->version)
+		return x->version < y->version ? -1 : 1;
+	if (x->digest != y->digest)
+		return x->digest < y->digest ? -1 : 1;
+	return x->domid < y->domid ? -1 : x->domid > y->domid;
+}
+
+bool vmo_hello_any_candidates(struct vmo_start *s)
+{
+	uint32_t *order = s->said, n = s->engine->ranks;
+
+	for (uint32_t r = 0; r < n; r++)
+		order[r] = r;
+	qsort_r(order, n, sizeof *order, by_kind, s->hello);
+	for (uint32_t i = 1; i < n; i++)	/* who agree are side by side, by domid */
+		if (vmo_vm_candidates(&s->hello[order[i - 1]].vm, &s->hello[order[i]].vm))
+			return true;
 	return false;
 }
 
@@ -98,14 +102,14 @@ uint64_t vmo_hello_ranks_here(const struct vmo_start *s)
 	uint64_t ranks_here = 0;
 
 	for (uint32_t r = 0; r < e->ranks; r++)
-		ranks_here += vmo_hello_same_vm(&s->hello[r], &s->hello[e->rank]);
+		ranks_here += vmo_vm_same(&s->hello[r].vm, &s->hello[e->self].vm);
 	return ranks_here ? ranks_here : 1;
 }
 
 /* A pool's directory and one channel are the least that a peer costs. */
 static bool lacks_grants(const struct vmo_engine *e)
 {
-	bool no_pool = vmo_xen_grant_limit(e->xen) < VMO_CHANNEL_PAGES + 1;
+	bool no_pool = vmo_xen_grant_limit(e->xen) < VMO_CHANNEL_PAGES + 1 || (e->others & VMO_LACKS_GRANTS);
 
 	for (uint32_t r = 0; r < e->ranks; r++)
 		no_pool |= e->peer[r].reason == VMO_R_no_pool;
@@ -115,19 +119,13 @@ static bool lacks_grants(const struct vmo_engine *e)
 void vmo_hello_explain(struct vmo_start *s)
 {
 	struct vmo_engine *e = s->engine;
-	const struct hello *self = &s->hello[e->rank];
-	uint32_t other_vm = 0, other_options = 0;
+	bool other_vm = e->others & VMO_OTHER_VM;
 
 	if (e->why[0])
 		return;
-	for (uint32_t r = 0; r < e->ranks; r++) {
-		bool vm = s->hello[r].domid != VMO_DOMID_NONE && s->hello[r].domid != self->domid;
-		other_vm += vm;
-		other_options += vm && (s->hello[r].digest != self->digest || s->hello[r].version != self->version);
-	}
-	if (e->ranks == 1)
+	if (e->world == 1)
 		snprintf(e->why, sizeof e->why, "the job has only one rank");
-	else if (other_options)
+	else if (e->others & VMO_OTHER_OPTIONS)
 		snprintf(e->why, sizeof e->why, "ranks differ in VMONECOPY_XEN or in the version of libvmonecopy; set them alike on all");
 	else if (other_vm && e->xen && lacks_grants(e))
 		snprintf(e->why, sizeof e->why, "too few grants: gntalloc's limit is %zu pages for this whole VM%s",
@@ -136,7 +134,8 @@ void vmo_hello_explain(struct vmo_start *s)
 	else if (other_vm)
 		snprintf(e->why, sizeof e->why, "no other VM of this job is on this host");
 	else
-		snprintf(e->why, sizeof e->why, "all ranks that run on Xen are in one VM (domain %u)", self->domid);
+		snprintf(e->why, sizeof e->why, "all ranks that run on Xen are in one VM (domain %u)",
+		         s->hello[e->self].vm.domid);
 }
 
 void vmo_hello_name_vms(struct vmo_start *s)
@@ -147,10 +146,10 @@ void vmo_hello_name_vms(struct vmo_start *s)
 		return;
 	for (uint32_t r = 0; r < e->ranks; r++) {
 		uint32_t vm = 0;
-		if (!e->peer[r].on && !vmo_hello_same_vm(&s->hello[r], &s->hello[e->rank]))
+		if (!e->peer[r].on && !vmo_vm_same(&s->hello[r].vm, &s->hello[e->self].vm))
 			continue;
-		while (!vmo_hello_same_vm(&s->hello[vm], &s->hello[r]))
+		while (!vmo_vm_same(&s->hello[vm].vm, &s->hello[r].vm))
 			vm++;
-		vmo_flow_for(e, &e->peer[r], vm);
+		vmo_flow_for(e, &e->peer[r], e->peer[vm].rank);
 	}
 }

@@ -2,8 +2,11 @@
 /*
  * peer_internal.h: what the files of start-up share (peer.h says what happens in the rounds).
  *
- *   peer.c         proofs, offers, channels: rounds 2 to 5; begin and end of an engine
- *   peer_hello.c   round 1, and what follows from it: who may be a peer, who shares this VM, why nothing is on
+ *   peer.c         channels: rounds 4 and 5; begin and end of an engine
+ *   peer_prove.c   rounds 2 and 3
+ *   peer_hello.c   terms; round 1, and what follows from it: who may be a peer, who shares this VM, why nothing is on
+ *   peer_host.c    before the rounds: which VMs are on one host?
+ *   peer_proof.c   one page granted to prove oneself to a domain, and the look at another's
  *   peer_flow.c    for detailed reports: which peer's messages count for which VM
  *
  * Threads: one.
@@ -11,23 +14,13 @@
 #ifndef VMO_PEER_INTERNAL_H
 #define VMO_PEER_INTERNAL_H
 
-#include "peer.h"
+#include "peer_host.h"
 
-/* The five rounds' messages. */
+/* The five rounds' messages; of the second: struct vmo_proof. */
 struct hello {
-	uint32_t version;
-	vmo_domid domid;		/* VMO_DOMID_NONE: not in a VM, or switched off */
-	uint64_t digest;
-	uint64_t vm_name;		/* ranks of one VM share its grant limit */
-	uint8_t random[VMO_MAGIC_BYTES];
-	uint64_t options;		/* digest of all that should not differ between ranks */
-	uint32_t report;		/* enum vmo_report_level */
-	uint32_t complains;		/* 1: this rank's environment has mistakes to tell */
-};
-
-struct proof {
-	vmo_gref gref;			/* 0: none was granted */
-	uint8_t nonce[16];
+	struct vmo_vm vm;
+	uint32_t rank;			/* in MPI_COMM_WORLD */
+	uint32_t zero;
 };
 
 struct offer {
@@ -43,29 +36,26 @@ struct vmo_start {
 	vmo_exchange_fn *exchange;
 	void *context;
 	struct hello *own, *hello;	/* [ranks] each, as all that follow */
-	struct proof *mine, *theirs;
-	struct vmo_grant *proof_page;	/* pages == 0: none */
+	struct vmo_proof *mine, *theirs;
+	struct vmo_proof_pages pages;
 	uint32_t *said, *heard;
 	struct offer *offer, *offered;
 };
 
-static inline bool vmo_hello_same_vm(const struct hello *a, const struct hello *b)
-{
-	return a->domid == b->domid && a->vm_name == b->vm_name;
-}
+/* A round of one bit for each pair: on stays on only where both say so. 0, or what the exchange says. */
+int vmo_start_agree(struct vmo_start *start);
 
-/* May these two be peers? They still must prove it. */
-static inline bool vmo_hello_candidates(const struct hello *a, const struct hello *b)
-{
-	return a->domid != VMO_DOMID_NONE && b->domid != VMO_DOMID_NONE && a->domid != b->domid &&
-	       a->version == b->version && a->digest == b->digest;
-}
+/* Rounds 2 and 3. Afterwards on are those whose proofs hold both ways. */
+int vmo_start_prove(struct vmo_start *start);
 
-/* Round 1. Afterwards every rank holds the same table, and each peer a reason to be off. 0, or what the exchange says. */
+/*
+ * Round 1. Afterwards every rank holds the same table, and each peer a reason to be off. 0, what the exchange says, or
+ * -EPROTO: ranks that are not in their order.
+ */
 int vmo_hello_say(struct vmo_start *start);
 
-/* In the whole job: alike on all ranks. */
-bool vmo_hello_any_candidates(const struct vmo_start *start);
+/* Among the ranks of this host: alike on all of them. Uses start->said. */
+bool vmo_hello_any_candidates(struct vmo_start *start);
 
 /* Ranks of this job in this VM; this one is one. */
 uint64_t vmo_hello_ranks_here(const struct vmo_start *start);
@@ -75,7 +65,5 @@ void vmo_hello_explain(struct vmo_start *start);
 
 /* For detailed reports, after the pairs are decided: each peer's flow. */
 void vmo_hello_name_vms(struct vmo_start *start);
-
-void vmo_fill_random(void *to, size_t bytes);
 
 #endif

@@ -59,6 +59,12 @@ bool vmo_xen_emulated(const struct vmo_xen *xen);
 size_t vmo_xen_grant_limit(const struct vmo_xen *xen);
 
 /*
+ * In the emulation, whose hosts are registries on one kernel: a number for this host. 0 on real Xen, where nothing inside
+ * a VM names its host.
+ */
+uint64_t vmo_xen_emulated_host(const struct vmo_xen *xen);
+
+/*
  * Opens, anew at each call, a file that all processes of this VM share: gntalloc's device, or the emulation's
  * registry. For locks alone: nobody reads or writes it. -> descriptor, close-on-exec, or -errno.
  */

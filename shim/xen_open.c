@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xentoollog.h>
 
@@ -259,6 +260,18 @@ int vmo_xen_common_file(const struct vmo_xen *xen)
 		snprintf(path, sizeof path, "%s/xenemu-%u", directory ? directory : "/dev/shm", (unsigned)geteuid());
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+uint64_t vmo_xen_emulated_host(const struct vmo_xen *xen)
+{
+	int fd = xen->emulated ? vmo_xen_common_file(xen) : -1;
+	struct stat registry = { .st_ino = 0 };
+
+	if (fd < 0)
+		return 0;
+	fstat(fd, &registry);
+	close(fd);
+	return (uint64_t)registry.st_dev << 32 ^ (uint64_t)registry.st_ino;
 }
 
 int vmo_xen_open(struct vmo_xen **out, const char *library, long domid_option, char *why_text, size_t why_bytes)

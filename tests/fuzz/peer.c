@@ -15,11 +15,12 @@
 
 #define RANKS 3
 #define SELF 1
+#define WORLD 6		/* ranks of the job; the three are 0, 2 and 5 of them */
 #define CHANGES 12
 #define STORES 4
 
-/* As in shim/peer_internal.h and peer.c; the sizes are checked. */
-struct hello { uint32_t version, domid; uint64_t digest, vm_name; uint8_t random[VMO_MAGIC_BYTES]; uint64_t options; uint32_t report, complains; };
+/* As in shim/peer_internal.h and peer_host.h; the sizes are checked. */
+struct hello { uint64_t kernel, digest; uint32_t domid, version, rank, zero; };
 struct proof { vmo_gref gref; uint8_t nonce[16]; };
 struct offer { uint32_t ok; vmo_gref channel[VMO_CHANNEL_PAGES]; vmo_gref directory; uint32_t port; };
 
@@ -29,6 +30,7 @@ struct input {
 	struct { uint8_t rank, page; uint16_t word, when, zero; uint64_t value; } store[STORES];
 };
 
+static const uint32_t world_rank[RANKS] = { 0, 2, 5 };
 static struct input in;
 static struct other {
 	struct vmo_xen *xen;
@@ -69,8 +71,8 @@ static void begin_other(unsigned rank)
 	FUZZ_CHECK(!vmo_xen_grant(o->xen, SELF + 1, VMO_CHANNEL_PAGES, true, &o->grant[2], &o->gref[2]));
 	struct vmo_channel_head *head = fake_page(o->gref[2]);
 	head->version = VMO_WIRE_VERSION;
-	head->sender = rank;
-	head->receiver = SELF;
+	head->sender = world_rank[rank];
+	head->receiver = world_rank[SELF];
 	head->alive = 1;
 }
 
@@ -93,6 +95,7 @@ static void sound_record(unsigned rank, const void *own, void *record, size_t by
 	case 0:
 		FUZZ_CHECK(bytes == sizeof(struct hello));
 		((struct hello *)record)->domid = rank + 1;
+		((struct hello *)record)->rank = world_rank[rank];
 		break;
 	case 1:
 		FUZZ_CHECK(bytes == sizeof proof);
@@ -149,9 +152,10 @@ static void check_peers(struct vmo_engine *e)
 		if (!peer->on)
 			continue;
 		on++;
-		FUZZ_CHECK(r != SELF && peer->domid == r + 1 && peer->rank == r && peer->pool);
+		FUZZ_CHECK(r != SELF && peer->domid == r + 1 && peer->pool);
+		FUZZ_CHECK(peer->rank < WORLD && (r < SELF ? peer->rank < world_rank[SELF] : peer->rank > world_rank[SELF]));
 		FUZZ_CHECK(peer->in.pages && peer->out.pages && peer->remote.directory);
-		FUZZ_CHECK(peer->remote.owner == peer->domid && peer->remote.peer == r);
+		FUZZ_CHECK(peer->remote.owner == peer->domid && peer->remote.peer == peer->rank);
 	}
 	FUZZ_CHECK(on == e->peers_on);
 }
@@ -197,9 +201,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	begin_other(2);
 	uint32_t granted = fake_granted, mapped = fake_mapped;
 	fake_meanwhile = meanwhile;
-	int rc = vmo_engine_prepare(&engine, &config, SELF, RANKS);
+	vmo_engine_open(&engine, &config, "fake", world_rank[SELF], WORLD);
+	int rc = vmo_engine_prepare(&engine, SELF, RANKS);
 	if (!rc)
-		rc = vmo_engine_start(&engine, "fake", NULL, exchange, NULL);
+		rc = vmo_engine_start(&engine, NULL, exchange, NULL);
 	if (!rc) {
 		check_peers(&engine);
 		use_peers(&engine);

@@ -97,6 +97,11 @@ size_t vmo_xen_grant_limit(const struct vmo_xen *xen)
 }
 
 /* One process is all that there is of this VM: nothing to share, so nobody counts with it. */
+uint64_t vmo_xen_emulated_host(const struct vmo_xen *xen)
+{
+	return 0;
+}
+
 int vmo_xen_common_file(const struct vmo_xen *xen)
 {
 	return -ENODEV;

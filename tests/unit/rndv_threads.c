@@ -173,8 +173,9 @@ static void run(struct pair *pair)
 	pthread_t thread[2 * THREADS];
 
 	vmo_config_read(&config);
-	CHECK_RC(vmo_engine_prepare(&engine, &config, (uint32_t)side, 2), 0);
-	CHECK_RC(vmo_engine_start(&engine, pair_emulation(), &hook, exchange, pair), 0);
+	vmo_engine_open(&engine, &config, pair_emulation(), (uint32_t)side, 2);
+	CHECK_RC(vmo_engine_prepare(&engine, (uint32_t)side, 2), 0);
+	CHECK_RC(vmo_engine_start(&engine, &hook, exchange, pair), 0);
 	CHECK(engine.peers_on == 1);
 	peer = &engine.peer[1 - side];
 	for (long i = 0; i < THREADS; i++) {
