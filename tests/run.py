@@ -5,6 +5,7 @@
 Three kinds of tests, found by themselves:
   tests/unit/NAME.c      one executable, no MPI needed; exit 0 passed, 77 skipped, else failed
   tests/script/NAME.sh   the same as a script
+                         (# LIMIT: SECONDS: instead of 180; # BESIDE: see below)
   tests/mpi/NAME.c ...   an MPI program, run under each MPI once for each RUN line in its source
 
 A RUN line stands in a comment of the source:
@@ -12,9 +13,13 @@ A RUN line stands in a comment of the source:
 np: ranks. Every run preloads the library over emulated Xen, each rank in a domain of its own unless
 XENEMU_DOMAINS says otherwise. expect: must match what the job prints (stdout and stderr together);
 it may occur several times. must-fail=1: the job has to fail (a hook switched off, say).
+
+Scripts with a line `# BESIDE` use one core and no clock: they run one after the other beside all the rest, at
+the lowest priority. All else runs alone.
 """
 
 import argparse
+import concurrent.futures
 import os
 import re
 import shutil
@@ -32,10 +37,10 @@ SKIP = 77
 class Test:
     """One run: a name, a command, an environment, what must come out."""
 
-    def __init__(self, name, command, env=None, timeout=60, expect=(), must_fail=False, retry_on_timeout=0):
+    def __init__(self, name, command, env=None, timeout=60, expect=(), must_fail=False, beside=False):
         self.name, self.command, self.env = name, command, env or {}
         self.timeout, self.expect, self.must_fail = timeout, expect, must_fail
-        self.retry_on_timeout = retry_on_timeout
+        self.beside = beside
 
 
 def launcher(mpi, np, env):
@@ -92,6 +97,15 @@ def mpi_test(mpi, source, number, line, build):
     return Test(f"mpi/{mpi}/{name}.{number}", command, outer, timeout, expect, must_fail)
 
 
+def script_test(path):
+    with open(path, encoding="utf-8") as text:
+        words = text.read()
+    limit = re.search(r"^# LIMIT: (\d+)$", words, re.MULTILINE)
+    beside = re.search(r"^# BESIDE$", words, re.MULTILINE) is not None
+    name = "script/" + os.path.basename(path)[:-3]
+    return Test(name, ["nice", "-n", "19", path] if beside else [path], {}, int(limit[1]) if limit else 180, beside=beside)
+
+
 def discover(build, kinds):
     tests = []
     folder = lambda kind: os.path.join(ROOT, "tests", kind)
@@ -110,7 +124,7 @@ def discover(build, kinds):
     if "script" in kinds:
         for entry in sorted(os.listdir(folder("script"))):
             if entry.endswith(".sh"):
-                tests.append(Test("script/" + entry[:-3], [os.path.join(folder("script"), entry)], {}, 180))
+                tests.append(script_test(os.path.join(folder("script"), entry)))
     return tests
 
 
@@ -148,6 +162,21 @@ def verdict(test, status, output):
     return "passed"
 
 
+def run_all(tests, build, wrapper):
+    """Yields each test and what came of it, as they end."""
+    with concurrent.futures.ThreadPoolExecutor(1) as lane:
+        beside = {lane.submit(execute, test, build, wrapper): test for test in tests if test.beside}
+        try:
+            for test in tests:
+                if not test.beside:
+                    yield test, execute(test, build, wrapper)
+        except BaseException:
+            lane.shutdown(wait=False, cancel_futures=True)
+            raise
+        for end in concurrent.futures.as_completed(beside):
+            yield beside[end], end.result()
+
+
 def last_lines(output, count):
     return "".join("    | " + line + "\n" for line in output.rstrip().splitlines()[-count:])
 
@@ -164,8 +193,7 @@ def main():
     tests = [t for t in discover(build, options.kinds.split(",")) if re.search(options.only, t.name)]
     counts = {"passed": 0, "FAILED": 0, "skipped": 0}
     failed = []
-    for test in tests:
-        result, seconds, output = execute(test, build, options.wrapper.split())
+    for test, (result, seconds, output) in run_all(tests, build, options.wrapper.split()):
         counts[result.split()[0]] += 1
         print(f"{result:<8} {test.name} ({seconds:.1f} s)", flush=True)
         if result == "skipped":

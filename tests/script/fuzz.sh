@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Every fuzzer (tests/fuzz/fuzz.h) over its corpus and a few thousand inputs more, always the same ones: nothing is found.
 # Much longer: make fuzz. That each would find something: fuzz_plants.sh.
+# LIMIT: 600
+# BESIDE
 me=$(basename "$0" .sh)
 top=${VMO_ROOT:-$(cd "$(dirname "$0")/../.." && pwd)}
 build=${VMO_BUILD:-$top/build}
