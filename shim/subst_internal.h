@@ -8,7 +8,7 @@
  *   subst_fill.c     making associations: what is missing, blocks for it, under the user's buffer
  *   subst_release.c  ending them
  *   subst_evict.c    which ones, if the pool is full
- *   subst_tidy.c     which ones, if runs are nearly empty and nobody sends what is in them
+ *   subst_tidy.c     which ones, if nobody sends them
  *   subst_verify.c   are they still true?
  *
  * All functions here need the lock of substitute.c.
@@ -31,7 +31,7 @@ struct vmo_subst {
 	uint32_t of_mpi;		/* and the threads that the MPI had made by then */
 	uintptr_t owner;		/* the thread that began */
 	struct vmo_memhook *hook;	/* not NULL if enabled */
-	uint32_t tidied;		/* the clock when vmo_subst_tidy was called last */
+	uint32_t tidied[VMO_TIDY_LOOKS];	/* the clock at the last calls of vmo_subst_tidy, the newest first */
 	uintptr_t once_begin, once_end;	/* all that ever was substituted lies in between */
 	struct vmo_admission admission;
 	struct vmo_assoc_table table;

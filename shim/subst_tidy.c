@@ -13,11 +13,16 @@
  *   run 1  [..#.............................]   sparse, and its buffers are not sent: they leave, the run goes back
  *   run 2  [......##....................#...]   sparse, but one of its buffers is sent: all stay
  *
+ * And buffers that are sent no more, wherever they lie: a program that goes from one place of its memory to the next
+ * would hold pages for all that it ever sent.
+ *
  * As in subst_evict.c nobody else may be writing: the program has one thread, which is here.
  */
 #include "subst_internal.h"
 
 #include "stats.h"
+
+#include <string.h>
 
 struct extent {
 	struct vmo_block *block;
@@ -112,7 +117,7 @@ static bool counted(const struct vmo_subst *s, const struct vmo_assoc *a)
 /* Is all that is taken of the run under buffers, none of which is being sent, or was since the last look? */
 static bool is_idle(const struct vmo_subst *s, const struct vmo_pool *pool, uint32_t run, uint32_t taken)
 {
-	uint32_t pages = 0, age = s->admission.now - s->tidied;
+	uint32_t pages = 0, age = s->admission.now - s->tidied[0];
 
 	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
 		if (!lies_in(a, pool, run) || (a->block->refs > 1 && counted(s, a)))
@@ -140,6 +145,43 @@ static unsigned empty(struct vmo_subst *s, const struct vmo_pool *pool, uint32_t
 	return buffers;
 }
 
+/* Is no part of it being sent, or was in the last VMO_TIDY_LOOKS periods? */
+static bool is_old(const struct vmo_subst *s, const struct vmo_block *block)
+{
+	uint32_t age = s->admission.now - s->tidied[VMO_TIDY_LOOKS - 1];
+
+	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++)
+		if (a->block == block && vmo_subst_age(s, a) < age)
+			return false;
+	return !vmo_subst_in_transfer(s, block);
+}
+
+/* One large buffer may be more than is copied at one time, but not so large that its copy would be felt. */
+static bool fits(uint32_t pages, uint32_t most)
+{
+	return pages <= most || (most == VMO_TIDY_PAGES && pages <= VMO_TIDY_LARGEST);
+}
+
+static unsigned leave_old(struct vmo_subst *s, uint32_t *most)
+{
+	unsigned buffers = 0, left;
+
+	for (uint32_t i = 0; i < s->table.count; i++) {
+		const struct vmo_assoc *a = &s->table.at[i];
+		uint32_t pages = a->block ? a->block->pages : 0;
+
+		if (!pages || !fits(pages, *most) || !is_old(s, a->block))
+			continue;
+		left = vmo_subst_evict_block(s, a->block);
+		if (!left)
+			break;
+		buffers += left;
+		*most -= pages < *most ? pages : *most;
+		i--;
+	}
+	return buffers;
+}
+
 static unsigned tidy(struct vmo_subst *s, struct vmo_pool *pool, uint32_t *most)
 {
 	unsigned buffers = 0;
@@ -161,7 +203,9 @@ unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint3
 	vmo_subst_lock();
 	if (s->enabled)
 		trim_all(s);
-	if (!vmo_subst_alone(s))
+	if (vmo_subst_alone(s))
+		buffers = leave_old(s, &most);
+	else
 		pools = 0;
 	for (uint32_t i = 0; i < pools && most; i++) {
 		struct vmo_pool_usage usage = vmo_pool_usage(pool[i]);
@@ -170,7 +214,8 @@ unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint3
 			buffers += tidy(s, pool[i], &most);
 	}
 	vmo_count(idle_buffers, buffers);
-	s->tidied = s->admission.now;
+	memmove(s->tidied + 1, s->tidied, sizeof s->tidied - sizeof s->tidied[0]);
+	s->tidied[0] = s->admission.now;
 	vmo_subst_unlock();
 	return buffers;
 }

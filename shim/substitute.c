@@ -233,7 +233,7 @@ int vmo_subst_new(struct vmo_subst **out, const struct vmo_subst_options *option
 	if (!rc) {
 		s->in_use = true;
 		s->table.count = 0;
-		s->tidied = 0;
+		memset(s->tidied, 0, sizeof s->tidied);
 		s->hook = options->hook;
 		s->fork_hook = options->fork_hook;
 		if (can) {

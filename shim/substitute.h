@@ -111,12 +111,16 @@ int vmo_subst_evict(struct vmo_subst *subst, const struct vmo_pool *pool, uint32
 /*
  * Called now and then, each time for all pools.
  * Buffers that ended in part while they were being sent let go of the pages of that part.
- * Where more than half of a pool is free, buffers leave the runs that are nearly empty, if none of them was sent since
- * the last call: such runs can then go back (giveback.h). They get private pages with the same content, and must earn
- * their next substitution. Copies VMO_TIDY_PAGES at most. Only while the program has one thread, as above.
+ * Buffers that were not sent in all the time between VMO_TIDY_LOOKS calls and this one leave the pool. Where more than
+ * half of it is free they leave its nearly empty runs already when none there was sent since the last call: such
+ * runs can then go back (giveback.h). They get private pages with the same content, and must earn their next
+ * substitution. Copies VMO_TIDY_PAGES at most, or one buffer of VMO_TIDY_LARGEST; larger ones stay until others need
+ * their pages. Only while the program has one thread, as above.
  * Returns how many buffers left.
  */
 #define VMO_TIDY_PAGES 1024
+#define VMO_TIDY_LARGEST (4 * VMO_TIDY_PAGES)
+#define VMO_TIDY_LOOKS 3
 unsigned vmo_subst_tidy(struct vmo_subst *subst, struct vmo_pool *const *pool, uint32_t pools);
 
 /* The interior of this range will be sent often (a persistent send): it is admitted at its next send. */

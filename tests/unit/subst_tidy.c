@@ -3,7 +3,7 @@
  * vmo_subst_tidy. What of a buffer was given up while it was being sent comes free once the message is over, not before,
  * and the rest stays in place. Buffers that are sent no more leave nearly empty runs, with their content; not what was
  * sent lately, is being sent, lies in one run with such, or in a pool that is well used; not too much at once, and never
- * while others may write.
+ * while others may write. Buffers that were not sent for long leave such a pool, too.
  */
 #include "subst_setup.h"
 
@@ -183,6 +183,70 @@ static void a_few_at_a_time(struct setup *s)
 		CHECK(pair_same(b[i], 0, RUN / 4, i));
 }
 
+/* Sends b[i] before each look i; then b[3] is on its way, and the others are sent no more. */
+static struct setup looks(struct setup *s, char **b)
+{
+	struct setup message;
+
+	reopen(s);
+	for (unsigned i = 0; i < RUNS; i++)
+		b[i] = filled(s, RUN, i);		/* all runs are full */
+	for (unsigned look = 0; look < VMO_TIDY_LOOKS; look++) {
+		is_in_place(s, b[look], RUN);
+		CHECK_RC(tidy(s), 0);
+	}
+	message = *s;
+	CHECK_RC(offer(&message, b[3], RUN), 1);
+	return message;
+}
+
+static void old_ones_leave(struct setup *s)
+{
+	uint64_t before = vmo_stats.counter[VMO_C_idle_buffers];
+	char *b[RUNS];
+	struct setup message = looks(s, b);
+
+	CHECK_RC(tidy(s), RUNS - 3);			/* b[1] to b[3] were sent since the first look */
+	CHECK_RC((long)(vmo_stats.counter[VMO_C_idle_buffers] - before), RUNS - 3);
+	for (unsigned i = 1; i <= 3; i++)
+		CHECK(pair_same(b[i], 0, RUN, i));
+	is_in_place(s, b[2], RUN);
+	CHECK_RC(tidy(s), 1);				/* b[1] */
+	for (unsigned look = 0; look < VMO_TIDY_LOOKS; look++)
+		(void)tidy(s);
+	CHECK_RC(taken(s), RUN / PAGE);			/* b[3], on its way for long */
+	CHECK(message_has(&message, b[3], 3));
+	done(&message);
+	CHECK_RC(tidy(s), 1);
+	CHECK_RC(taken(s), 0);
+	for (unsigned i = 0; i < RUNS; i++)
+		CHECK(pair_same(b[i], 0, RUN, i));
+	pair_fill(b[3], RUN, 70);
+	CHECK_RC(offer_on(s, b[3], RUN), 1);		/* may come again */
+	CHECK(message_has(s, b[3], 70));
+	done(s);
+}
+
+/* Old as it is, a copy of it would be felt. */
+static void large_ones_stay(struct setup *s)
+{
+	size_t fits = (size_t)VMO_TIDY_LARGEST * PAGE, large = fits + PAGE;
+
+	for (int stays = 0; stays <= 1; stays++) {
+		size_t bytes = stays ? large : fits;
+		char *buffer;
+		unsigned left = 0;
+
+		reopen(s);
+		buffer = filled(s, bytes, 80);
+		for (unsigned look = 0; look <= VMO_TIDY_LOOKS; look++)
+			left += tidy(s);
+		CHECK_RC(left, !stays);
+		CHECK_RC(taken(s), stays ? (long)(bytes / PAGE) : 0);
+		CHECK(pair_same(buffer, 0, bytes, 80));
+	}
+}
+
 static void *nothing(void *arg)
 {
 	return arg;
@@ -213,6 +277,8 @@ static const char *scenario(struct setup *s)
 	idle_ones_leave(s);
 	not_from_a_used_pool(s);
 	a_few_at_a_time(s);
+	old_ones_leave(s);
+	large_ones_stay(s);
 	not_with_threads(s);
 	return NULL;
 }
