@@ -51,7 +51,8 @@ def lines_of_the_lists():
 
 
 def judged(plain, onecopy, known="", fingerprints=("", "")):
-    """The verdicts (plain, onecopy) of a test whose runs end as these letters say: p passed, f failed, t timed out."""
+    """The verdicts (plain, onecopy) of a test whose runs end as these letters say: p passed, f failed, t timed out,
+    o passed with the other one's own verdicts."""
     test = testlist.parse("echo", "pt2pt", "pt2pt")
     with tempfile.TemporaryDirectory() as folder:
         os.makedirs(os.path.join(folder, "pt2pt"))
@@ -66,8 +67,8 @@ def judged(plain, onecopy, known="", fingerprints=("", "")):
             while True:
                 run = examination.send(outcome)
                 letter = letters[run.mode].pop(0)
-                outcome = pool.Outcome("bad" if letter != "p" else None, 1.0, {"onecopy_messages": 1},
-                                       [fingerprints[run.mode != "plain"]], "", letter == "t")
+                outcome = pool.Outcome(None if letter in "po" else "bad", 1.0, {"onecopy_messages": 1},
+                                       [fingerprints[(run.mode != "plain") ^ (letter == "o")]], "", letter == "t")
         except StopIteration:
             pass
         same(letters, {"plain": [], "onecopy": []})
@@ -91,7 +92,11 @@ def verdicts_of_a_test():
     same(judged("fp", "p"), ("flaky", "pass"))
     same(judged("fppf", "fff"), ("flaky", "plain_fails"))
     same(judged("fppp", "fff"), ("flaky", "fail"))
-    same(judged("ppp", "ppp", fingerprints=("3 passed", "2 passed")), ("pass", "fail"))
+    differ = ("3 passed", "2 passed")
+    same(judged("p" + judge.VARIED * "p", "ppp", fingerprints=differ), ("pass", "fail"))
+    same(judged("ppfpo", "ppp", fingerprints=differ), ("pass", "unsteady"))     # plain's vary by themselves
+    same(judged("p", "poo", fingerprints=differ), ("pass", "unsteady"))
+    same(judged("ppp", "pff", fingerprints=differ), ("pass", "fail"))
 
 
 def sums_of_a_pass():

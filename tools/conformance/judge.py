@@ -5,7 +5,8 @@
     with the library
                 pass
                 fail        it failed in most of its runs and plain passed: the library's fault, until shown otherwise
-                unsteady    it failed once, then passed in most of its runs: said, counted as passed
+                unsteady    it failed once, then passed in most of its runs; or a tester's own verdicts were not those
+                            that plain got first, but plain gets them too, now and then: said, counted as passed
                 plain_fails plain failed too, or before, so that this was not run: nothing is learnt of the library
 
 What fails is run twice more, alone on the machine, and so is plain before a failure is put to the library's account.
@@ -19,6 +20,7 @@ LEAST_SECONDS = 30          # of a run with the library; or more, so many times 
 TIMES_PLAIN = 8
 LONGEST_SECONDS = 200
 RETRIES = 2
+VARIED = 9                  # runs of plain at most, to see whether a tester's verdicts vary by themselves
 
 
 class Judge:
@@ -60,14 +62,15 @@ class Judge:
             self._results.put(mode, test.name, _record("plain_fails", []))
             return
         limit = int(max(LEAST_SECONDS, min(TIMES_PLAIN * plain["seconds"], LONGEST_SECONDS)))
-        outcomes = [self._compared((yield self._run(mode, test, limit)), plain)]
-        while outcomes[0].reason and len(outcomes) <= RETRIES:
-            outcomes.append(self._compared((yield self._run(mode, test, 2 * limit, alone=True)), plain))
-        failed = sum(bool(outcome.reason) for outcome in outcomes)
-        verdict = "pass" if not failed else "unsteady" if failed <= RETRIES / 2 else "fail"
-        if verdict == "fail" and (yield from self._plain_fails_now(test, plain, limit)):
+        seen, outcomes = [plain["fingerprint"]], [(yield self._run(mode, test, limit))]
+        while _compared(outcomes[0], seen).reason and len(outcomes) <= RETRIES:
+            outcomes.append((yield self._run(mode, test, 2 * limit, alone=True)))
+        verdict = _verdict(outcomes, seen)
+        if verdict == "fail" and _varied(outcomes, seen):
+            verdict = yield from self._plain_varies(test, outcomes, seen, limit)
+        elif verdict == "fail" and (yield from self._plain_fails_now(test, plain, limit)):
             verdict = "plain_fails"
-        self._results.put(mode, test.name, _record(verdict, outcomes))
+        self._results.put(mode, test.name, _record(verdict, [_compared(outcome, seen[:1]) for outcome in outcomes]))
 
     def _plain_fails_now(self, test, plain, limit):
         """Does plain fail in most of its runs, with two more of them, alone?"""
@@ -76,13 +79,33 @@ class Judge:
             failed += bool((yield self._run("plain", test, limit, alone=True)).reason)
         return failed > RETRIES / 2
 
-    @staticmethod
-    def _compared(outcome, plain):
-        """A tester's own verdicts must be those that plain got."""
-        if outcome.reason or outcome.fingerprint == plain["fingerprint"]:
-            return outcome
-        ours = [line for line in outcome.fingerprint if line not in plain["fingerprint"]]
-        return outcome._replace(reason=f"other verdicts than plain: {' | '.join(ours)[:300] or 'fewer'}")
+    def _plain_varies(self, test, outcomes, seen, limit):
+        """Does plain get these verdicts of a tester too, in further runs, alone? What it gets is added to seen."""
+        for _ in range(VARIED):
+            outcome = yield self._run("plain", test, limit, alone=True)
+            if not outcome.reason:
+                seen.append(outcome.fingerprint)
+            if _verdict(outcomes, seen) != "fail":
+                return "unsteady"
+        return "fail"
+
+
+def _compared(outcome, seen):
+    """A tester's own verdicts must be such as plain got."""
+    if outcome.reason or outcome.fingerprint in seen:
+        return outcome
+    ours = [line for line in outcome.fingerprint if line not in seen[0]]
+    return outcome._replace(reason=f"other verdicts than plain: {' | '.join(ours)[:300] or 'fewer'}")
+
+
+def _verdict(outcomes, seen):
+    failed = sum(bool(_compared(outcome, seen).reason) for outcome in outcomes)
+    return "pass" if not failed else "unsteady" if failed <= RETRIES / 2 else "fail"
+
+
+def _varied(outcomes, seen):
+    """Would it not fail but for a tester's verdicts?"""
+    return _verdict(outcomes, seen + [outcome.fingerprint for outcome in outcomes]) != "fail"
 
 
 def _record(verdict, outcomes):
