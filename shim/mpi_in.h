@@ -71,14 +71,33 @@ int vmo_request_new(MPI_Request *request, MPI_Comm comm, struct vmo_op **out);
 void vmo_request_drop(MPI_Request *request, struct vmo_op *op);
 
 /* mpi_landing.c */
-/* If it needs one, rx gets a landing: where to post a receive instead of in its buffer. False: no memory for it. */
-bool vmo_landing_for(struct vmo_rx *rx);
+
+/* With MPI_THREAD_MULTIPLE: a thread's receive into this buffer itself is being posted, or blocks. */
+struct vmo_claim {
+	const void *buf;		/* NULL: none */
+	bool contiguous;
+	struct vmo_claim *next, *prev;
+};
+
+/* False: a receive into this buffer is pending already. Else until unclaim, which may come without a claim too. */
+bool vmo_landing_claim(struct vmo_claim *claim, const struct vmo_rx *rx);
+void vmo_landing_unclaim(struct vmo_claim *claim);
+/*
+ * If it needs one, rx gets a landing: where to post a receive instead of in its buffer. False: no memory for it.
+ * Else the claim is to be given up once the receive is tracked, or was not posted.
+ */
+bool vmo_landing_for(struct vmo_rx *rx, struct vmo_claim *claim);
 /* Where only the type counts; *buf, *count and *type then speak of the landing. */
 bool vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type);
 void vmo_landing_index(struct vmo_op *op);
 void vmo_landing_unindex(struct vmo_op *op);
 /* Another pending receive that is posted into the op's buffer itself, or NULL. */
 struct vmo_op *vmo_landing_direct(const struct vmo_op *op);
+/*
+ * With MPI_THREAD_MULTIPLE, lock held: the message of a receive with a landing is here. Where another's request may
+ * still come into the buffer, or waits there to be read, the message stays in the landing.
+ */
+void vmo_landing_keep(struct vmo_op *op);
 /* The native receive brought a message, not an RTS: hands it to the user's buffer. MPI error code. */
 int vmo_landing_deliver(struct vmo_rx *rx, const MPI_Status *status);
 void vmo_landing_free(struct vmo_rx *rx);

@@ -12,6 +12,10 @@
  * So the first receive is posted into the buffer as ever; while it is pending, further ones are posted
  * into landings of their own. An RTS is read from there and its message pulled into the user's buffer;
  * a message that MPI itself carried is copied on. Landings are kept for the next ones of their size.
+ *
+ * Of several threads (MPI_THREAD_MULTIPLE) the first claims the buffer, for a blocking receive too. The other ones'
+ * messages stay in their landings as long as its own may still come: no thread can tell whether it has, and to copy
+ * over a request that nobody has read would lose a message, and leave its sender waiting.
  */
 #include "mpi_shim.h"
 
@@ -90,16 +94,60 @@ static void add_by_buffer(struct vmo_op *op)
 	HASH_ADD(by_buffer, shim.by_buffer, rx.buf, sizeof op->rx.buf, op);
 }
 
-bool vmo_landing_for(struct vmo_rx *rx)
+static struct vmo_claim *claims;	/* under the shim's lock */
+
+static struct vmo_claim *claim_of(const void *buf)
+{
+	struct vmo_claim *claim = claims;
+
+	while (claim && claim->buf != buf)
+		claim = claim->next;
+	return claim;
+}
+
+static bool is_pending(const void *buf)
 {
 	struct vmo_op *op = NULL;
 
-	if (vmo_likely(!indexed))
-		return by_type(rx);
+	if (indexed)
+		HASH_FIND(by_buffer, shim.by_buffer, &buf, sizeof buf, op);
+	return op || claim_of(buf);
+}
+
+bool vmo_landing_claim(struct vmo_claim *claim, const struct vmo_rx *rx)
+{
 	vmo_enter();
-	HASH_FIND(by_buffer, shim.by_buffer, &rx->buf, sizeof rx->buf, op);
+	claim->buf = is_pending(rx->buf) ? NULL : rx->buf;
+	claim->contiguous = rx->to.contiguous;
+	if (claim->buf)
+		DL_APPEND(claims, claim);
 	vmo_leave();
-	return op ? land(rx) : by_type(rx);
+	return claim->buf != NULL;
+}
+
+void vmo_landing_unclaim(struct vmo_claim *claim)
+{
+	if (!claim->buf)
+		return;
+	vmo_enter();
+	DL_DELETE(claims, claim);
+	claim->buf = NULL;
+	vmo_leave();
+}
+
+bool vmo_landing_for(struct vmo_rx *rx, struct vmo_claim *claim)
+{
+	bool shared = false;
+
+	claim->buf = NULL;
+	if (vmo_unlikely(shim.multiple))
+		shared = !vmo_landing_claim(claim, rx);
+	else if (vmo_unlikely(indexed))
+		shared = is_pending(rx->buf);
+	if (shared ? land(rx) : by_type(rx))
+		return true;
+	vmo_landing_unclaim(claim);
+	return false;
 }
 
 void vmo_landing_index(struct vmo_op *op)
@@ -149,10 +197,35 @@ struct vmo_op *vmo_landing_direct(const struct vmo_op *op)
 	return other;
 }
 
+/* Its request may still come, or is there and not read for good. No longer if MPI itself brought its message. */
+static bool awaits_rts(const struct vmo_op *direct)
+{
+	return !direct->pulled && (direct->listed || direct->pulling || vmo_rndv_is_rts(&shim.engine, direct->rx.buf));
+}
+
+/* Contiguous receives into one buffer overlap, which no correct program has (MPI 3.1, 3.7.2): others must get theirs. */
+static bool is_overrun(const struct vmo_op *op)
+{
+	const struct vmo_op *direct = vmo_landing_direct(op);
+	const struct vmo_claim *claim = claim_of(op->rx.buf);
+
+	return (claim && claim->contiguous) || (direct && direct->rx.to.contiguous && awaits_rts(direct));
+}
+
+void vmo_landing_keep(struct vmo_op *op)
+{
+	if (op->persistent || !op->rx.to.contiguous || !is_overrun(op))
+		return;
+	vmo_landing_unindex(op);	/* it is here, and pending no more */
+	op->rx.buf = op->rx.landing;
+}
+
 int vmo_landing_deliver(struct vmo_rx *rx, const MPI_Status *status)
 {
 	MPI_Count bytes;
 
+	if (vmo_unlikely(rx->buf == rx->landing))
+		return MPI_SUCCESS;
 	if (shim.mpi.Get_elements_x((MPI_Status *)(uintptr_t)status, MPI_BYTE, &bytes) != MPI_SUCCESS || bytes <= 0)
 		return MPI_SUCCESS;
 	return vmo_unpack(rx->landing, bytes < rx->to.bytes ? bytes : rx->to.bytes, rx->buf, &rx->to);

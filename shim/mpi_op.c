@@ -95,7 +95,6 @@ void vmo_op_untrack(struct vmo_op *op)
 	if (op->kind == VMO_OP_SEND) {
 		DL_DELETE(shim.sends, op);
 	} else {
-		vmo_landing_unindex(op);
 		if (op->listed)
 			DL_DELETE(shim.recvs, op);
 		op->listed = false;

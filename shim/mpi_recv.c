@@ -47,6 +47,7 @@ static int posted_recv(void *buf, MPI_Count count, MPI_Datatype type, int source
 
 int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
 {
+	struct vmo_claim claim = { .buf = NULL };
 	struct vmo_rx rx;
 	MPI_Status own;
 
@@ -59,16 +60,18 @@ int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
 	}
 	if (!vmo_rx_may_rts(&rx, buf, count, type, source, comm))
 		return native_recv(buf, count, type, source, tag, comm, status);
-	if (vmo_unlikely(!vmo_type_takes_rts(type))) {
+	if (vmo_unlikely(!vmo_type_takes_rts(type)) || (vmo_unlikely(shim.multiple) && !vmo_landing_claim(&claim, &rx))) {
 		vmo_map_drop(rx.map);
 		return posted_recv(buf, count, type, source, tag, comm, status);
 	}
 	MPI_Status *st = status == MPI_STATUS_IGNORE ? &own : status;
 	int rc = native_recv(buf, count, type, source, tag, comm, st);
-	if (rc == MPI_SUCCESS)
-		rc = vmo_raise(comm, vmo_rx_finish(&rx, st));
+	bool received = rc == MPI_SUCCESS;
+	if (received)
+		rc = vmo_rx_finish(&rx, st);
+	vmo_landing_unclaim(&claim);
 	vmo_map_drop(rx.map);
-	return rc;
+	return received && rc != MPI_SUCCESS ? vmo_raise(comm, rc) : rc;
 }
 
 /* The user may free the datatype while the receive is pending: keep one of our own where it matters. */
@@ -192,11 +195,12 @@ int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, M
 static int post(struct vmo_rx *rx, bool may, void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
                 MPI_Comm comm, MPI_Request *request)
 {
+	struct vmo_claim claim = { .buf = NULL };
 	struct vmo_op *op = NULL;
 
 	if (may) {
 		op = vmo_recv_prepare(rx);
-		if (op && !vmo_landing_for(rx)) {
+		if (op && !vmo_landing_for(rx, &claim)) {
 			vmo_recv_unprepare(op, rx);
 			op = NULL;
 		}
@@ -213,6 +217,7 @@ static int post(struct vmo_rx *rx, bool may, void *buf, MPI_Count count, MPI_Dat
 		vmo_recv_track(op, rx, *request, false);
 	else if (op)
 		vmo_recv_unprepare(op, rx);
+	vmo_landing_unclaim(&claim);
 	return held ? vmo_held_irecv(held, buf, count, type, request) : rc;
 }
 
@@ -248,7 +253,7 @@ static void put_rts_back(const struct vmo_rx *rx, const char *rts)
 {
 	struct vmo_sink sink = vmo_layout_sink(rx->buf, &rx->to);
 
-	if ((rx->to.contiguous || sink.shaped) && !rx->landing)
+	if ((rx->to.contiguous || sink.shaped) && (!rx->landing || rx->landing == rx->buf))
 		vmo_sink_put(&sink, rts, VMO_RTS_BYTES);
 }
 
@@ -297,8 +302,11 @@ static bool settle(struct vmo_op *op, const MPI_Status *status, bool surely)
 
 	if (op->pulled || op->delivered || (!op->rx.landing && !vmo_status_may_rts(status)) || is_cancelled(status))
 		return false;
-	if (vmo_unlikely(op->rx.landing != NULL))
+	if (vmo_unlikely(op->rx.landing != NULL)) {
 		settle_direct(op);
+		if (vmo_unlikely(shim.multiple))
+			vmo_landing_keep(op);
+	}
 	op->source = status->MPI_SOURCE;
 	op->tag = status->MPI_TAG;
 	struct vmo_peer *peer = vmo_rx_rts(&op->rx, status, rts);
@@ -359,6 +367,7 @@ int vmo_recv_complete(struct vmo_op *op, MPI_Status *status)
 		error = op->error;
 	}
 	op->started = op->pulled = op->delivered = false;
+	vmo_landing_unindex(op);	/* not before: until now no other message may come into the buffer itself */
 	if (goes_with_handle(op))
 		vmo_op_free(op);
 	return error;
@@ -371,6 +380,7 @@ void vmo_recv_failed(struct vmo_op *op)
 		vmo_op_untrack(op);
 	await_pull(op);
 	op->started = op->pulled = op->delivered = false;
+	vmo_landing_unindex(op);
 	if (goes_with_handle(op))
 		vmo_op_free(op);
 }
