@@ -546,7 +546,7 @@ static void offered(void)
 	MPI_Recv(NULL, 0, MPI_BYTE, 1 - t_rank, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 	while (!peer_dead())
 		usleep(1000);
-	usleep(300000);
+	usleep(2000000);	/* until it is seen to be dead on a busy machine, too: what is mapped would still be received */
 	DO(MPI_Recv, in.at, (int)in.bytes, MPI_BYTE, 1 - t_rank, 8, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 	WRONG("a message of the dead, whose pages are gone, is said to be received");
 }
