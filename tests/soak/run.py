@@ -12,7 +12,7 @@ It goes in rounds, one for each block of seeds. A round is
 
 While the jobs of 1 run, what they hold of the emulated Xen is sampled; each rank prints what it has resident. At the end
   - what was received is what is received without the library, and no job hung, was wrong or left anything;
-  - memory and grants are flat, with VMONECOPY_IDLE_MS=1000: what a job's ranks have resident, and what they granted, is in the last third of its seeds
+  - memory and grants are flat, with VMONECOPY_IDLE_MS=200: what a job's ranks have resident, and what they granted, is in the last third of its seeds
     no more than in the second third and a little (watch.py); in the first third pools grow to what is needed;
   - /dev/shm, its own where a mount namespace can be had, holds no new name but those that MPIs leave of the killed.
 
@@ -35,9 +35,9 @@ from watch import Steady, Watch  # noqa: E402 (needs the path above)
 SLACK_KIB = 4096    # of both ranks: a run of the pool that comes late is 1 MiB in each of two processes
 VISITS = ("1", "2", "3", "5", "8", "13", "1+")
 SKIP = 77
-# A job ends within a minute or two. What it held longer than it needs goes back after a few periods of this: of a second,
+# A job ends within a minute. What it held longer than it needs goes back after a few periods of this: of a fifth of a second,
 # not of ten as by default, so that it shows in so short a time what becomes of grants in a long one.
-IDLE_MS = "1000"
+IDLE_MS = "200"
 
 
 def module(folder):
