@@ -195,6 +195,19 @@ static unsigned tidy(struct vmo_subst *s, struct vmo_pool *pool, uint32_t *most)
 	return buffers;
 }
 
+static unsigned leave_sparse(struct vmo_subst *s, struct vmo_pool *const *pool, uint32_t pools, uint32_t most)
+{
+	unsigned buffers = 0;
+
+	for (uint32_t i = 0; i < pools && most; i++) {
+		struct vmo_pool_usage usage = vmo_pool_usage(pool[i]);
+
+		if (usage.pages_taken < usage.pages / 2)
+			buffers += tidy(s, pool[i], &most);
+	}
+	return buffers;
+}
+
 unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint32_t pools)
 {
 	uint32_t most = VMO_TIDY_PAGES;
@@ -203,15 +216,9 @@ unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint3
 	vmo_subst_lock();
 	if (s->enabled)
 		trim_all(s);
-	if (vmo_subst_alone(s))
+	if (vmo_subst_alone(s)) {
 		buffers = leave_old(s, &most);
-	else
-		pools = 0;
-	for (uint32_t i = 0; i < pools && most; i++) {
-		struct vmo_pool_usage usage = vmo_pool_usage(pool[i]);
-
-		if (usage.pages_taken < usage.pages / 2)
-			buffers += tidy(s, pool[i], &most);
+		buffers += leave_sparse(s, pool, pools, most);
 	}
 	vmo_count(idle_buffers, buffers);
 	memmove(s->tidied + 1, s->tidied, sizeof s->tidied - sizeof s->tidied[0]);

@@ -12,8 +12,9 @@ It goes in rounds, one for each block of seeds. A round is
 
 While the jobs of 1 run, what they hold of the emulated Xen is sampled; each rank prints what it has resident. At the end
   - what was received is what is received without the library, and no job hung, was wrong or left anything;
-  - memory and grants are flat, with VMONECOPY_IDLE_MS=200: what a job's ranks have resident, and what they granted, is in the last third of its seeds
-    no more than in the second third and a little (watch.py); in the first third pools grow to what is needed;
+  - memory and grants are flat, with VMONECOPY_IDLE_MS=200: what a job's ranks have resident, and what they granted, is in
+    the last third of its seeds no more than in the second third and a little (watch.py); in the first third pools grow
+    to what is needed;
   - /dev/shm, its own where a mount namespace can be had, holds no new name but those that MPIs leave of the killed.
 
 Exit status: 0 all so; 1 not; 77 no MPI or nothing built.
