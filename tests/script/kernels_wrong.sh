@@ -19,10 +19,16 @@ enum { WORD = 128, LARGE = 8 * 2 * WORD };
 
 static void *waiting;		/* into which MPI_Irecv receives */
 
-/* A bit that counts in a double, and one in an integer; of a key neither leads out of the table. */
+/*
+ * A bit that counts in a double, and one in an integer; of a key neither leads out of the table. Each time in another word:
+ * a transpose, done twice, brings a word back to where the same change would undo the first.
+ */
 static void damage(void *buffer)
 {
-	((uint64_t *)buffer)[WORD] ^= 1ull << 51 | 1ull << 8;
+	static uint32_t drawn = 1;
+
+	drawn = drawn * 1664525 + 1013904223;	/* Knuth, Seminumerical Algorithms, 3.3.4, table 1, line 16 */
+	((uint64_t *)buffer)[WORD + (drawn >> 16) % WORD] ^= 1ull << 51 | 1ull << 8;
 }
 
 static int is_large(int count, MPI_Datatype type)
