@@ -23,7 +23,8 @@ for one in data["targets"]:
     assert one["pass"] is kept, one
     assert one["name"] in said, one
 items = {one["item"] for one in data["targets"]}
-assert items >= {"4", "5"}, items
+assert items >= {"4", "5", "6", "7"}, items
+assert any(0 < row["writers_share"] <= 1 for row in data["tables"]["copying"])      # where both copy, the writer has a part
 reached = sum(one["pass"] for one in data["targets"])
 assert f"{reached} of {len(data['targets'])} targets reached" in said
 EOP

@@ -4,10 +4,13 @@
  *
  *   vmocopy --sizes 1048576,67108864 [--batches N] [--ms N]
  *
- * The writer fills the mapping on one core; the reader, on another, copies it into a private buffer, then reads that. Timed
- * in the reader: the copy alone, and copy and reading together, for stores past the cache make the copy quicker and what
- * follows slower. Ways by turns: glibc's memcpy; loads with prefetch and plain stores; stores past the cache (SSE2).
- * One JSON line for each size: microseconds, median of the batches; memcpy's own spread is the noise.
+ * The writer fills the mapping on one core; the reader, on another, copies it into another buffer, then reads that. Timed
+ * from the moment it is filled: the copy alone, and copy and reading together, for stores past the cache make the copy
+ * quicker and what follows slower. Ways by turns: glibc's memcpy; loads with prefetch and plain stores; stores past the
+ * cache (SSE2); and two that a writer in MPI_Send could make possible: chunks, claimed by an atomic counter, by both
+ * processes ("both") and, as where the writer is elsewhere, by the reader alone ("chunks").
+ * One JSON line for each size: microseconds, median of the batches; memcpy's own spread is the noise; what share of its
+ * bytes the writer copied of "both".
  */
 #include <stdatomic.h>
 #include <stdint.h>
@@ -25,7 +28,7 @@
 #include <emmintrin.h>
 #endif
 
-enum { MAX_SIZES = 16, LINE = 64, AHEAD = 8 * LINE };
+enum { MAX_SIZES = 16, LINE = 64, AHEAD = 8 * LINE, CHUNK = 64 << 10 };
 
 static struct {
 	size_t sizes[MAX_SIZES];
@@ -37,9 +40,15 @@ static struct {
 static struct shared {
 	_Alignas(LINE) _Atomic long asked;	/* the writer shall fill */
 	_Alignas(LINE) _Atomic long filled;
+	_Alignas(LINE) _Atomic size_t claimed;	/* where the next chunk begins */
+	_Alignas(LINE) _Atomic size_t by_writer;	/* bytes */
+	_Atomic long helped;		/* the writer claims no more */
+	double filled_us;		/* when */
 	size_t bytes;
+	bool helps;			/* the writer shall, when it has filled */
 } *shared;
 static char *from, *to;
+static long turn;
 
 static double now_us(void)
 {
@@ -75,6 +84,39 @@ static void past_cache(char *dest, const char *source, size_t bytes)
 }
 #endif
 
+static void await(_Atomic long *word, long value)
+{
+	for (long turns = 0; atomic_load_explicit(word, memory_order_acquire) != value; turns++)
+		if (turns > 20000)
+			sched_yield();
+}
+
+/* Copies chunks that nobody has claimed yet, until there are none. Returns the bytes of those. */
+static size_t claim_chunks(size_t bytes)
+{
+	size_t mine = 0, at, n;
+
+	while ((at = atomic_fetch_add_explicit(&shared->claimed, CHUNK, memory_order_relaxed)) < bytes) {
+		n = bytes - at < CHUNK ? bytes - at : CHUNK;
+		memcpy(to + at, from + at, n);
+		mine += n;
+	}
+	return mine;
+}
+
+static void chunks(char *dest, const char *source, size_t bytes)
+{
+	(void)dest, (void)source;
+	claim_chunks(bytes);
+}
+
+static void both(char *dest, const char *source, size_t bytes)
+{
+	(void)dest, (void)source;
+	claim_chunks(bytes);
+	await(&shared->helped, turn);
+}
+
 static const struct way {
 	const char *name;
 	void (*copy)(char *dest, const char *source, size_t bytes);
@@ -84,6 +126,8 @@ static const struct way {
 	{"prefetch", prefetching},
 	{"non_temporal", past_cache},
 #endif
+	{"chunks", chunks},
+	{"both", both},
 };
 enum { WAYS = sizeof ways / sizeof *ways };
 
@@ -111,24 +155,21 @@ static void *map(size_t bytes, int how)
 	return p;
 }
 
-static void await(_Atomic long *word, long value)
-{
-	for (long turns = 0; atomic_load_explicit(word, memory_order_acquire) != value; turns++)
-		if (turns > 20000)
-			sched_yield();
-}
-
 static void writer(void)
 {
 	on_core(0);
-	for (long turn = 1;; turn++) {
+	for (turn = 1;; turn++) {
 		await(&shared->asked, turn);
+		bool helps = shared->helps;	/* the reader's from filled on */
 		memset(from, (int)turn, shared->bytes);
+		shared->filled_us = now_us();
 		atomic_store_explicit(&shared->filled, turn, memory_order_release);
+		if (helps) {
+			atomic_fetch_add(&shared->by_writer, claim_chunks(shared->bytes));
+			atomic_store_explicit(&shared->helped, turn, memory_order_release);
+		}
 	}
 }
-
-static long turn;
 
 static uint64_t read_all(size_t bytes)
 {
@@ -144,9 +185,11 @@ static uint64_t read_all(size_t bytes)
 static void once(const struct way *way, size_t bytes, double *copied, double *used)
 {
 	shared->bytes = bytes;
+	shared->helps = way->copy == both;
+	atomic_store(&shared->claimed, 0);
 	atomic_store_explicit(&shared->asked, ++turn, memory_order_release);
 	await(&shared->filled, turn);
-	double start = now_us();
+	double start = shared->filled_us;	/* the writer may have begun before this process knows */
 	way->copy(to, from, bytes);
 	*copied = now_us() - start;
 	uint64_t wanted = (uint8_t)turn * 0x0101010101010101u * (bytes / LINE);
@@ -159,6 +202,7 @@ static void measure(size_t bytes)
 {
 	static double copied[WAYS][MAX_BATCHES], used[WAYS][MAX_BATCHES];
 
+	atomic_store(&shared->by_writer, 0);
 	for (int i = -1; i < opt.batches; i++)
 		for (int w = 0; w < WAYS; w++)
 			once(&ways[w], bytes, &copied[w][i < 0 ? 0 : i], &used[w][i < 0 ? 0 : i]);
@@ -169,7 +213,9 @@ static void measure(size_t bytes)
 		printf(",\"%s\":{\"copy_us\":%.2f,\"copy_and_use_us\":%.2f,\"least_us\":%.2f}", ways[w].name,
 		       median_of(copied[w], opt.batches), median_of(used[w], opt.batches), used[w][0]);
 	}
-	printf(",\"noise\":%.4f}\n", used[0][opt.batches * 3 / 4] / used[0][opt.batches / 4]);
+	printf(",\"writers_share\":%.3f,\"noise\":%.4f}\n",
+	       (double)atomic_load(&shared->by_writer) / ((double)bytes * (opt.batches + 1)),
+	       used[0][opt.batches * 3 / 4] / used[0][opt.batches / 4]);
 	fflush(stdout);
 }
 
@@ -184,7 +230,7 @@ int main(int argc, char **argv)
 	}
 	shared = map(sizeof *shared, MAP_SHARED);
 	from = map(most + AHEAD, MAP_SHARED);
-	to = map(most, MAP_PRIVATE);
+	to = map(most, MAP_SHARED);
 	pid_t child = fork();
 	if (child < 0)
 		ranks_fail("vmocopy: cannot fork");
