@@ -67,7 +67,7 @@ void vmo_giveback_look(struct vmo_engine *e)
 {
 	uint64_t now;
 
-	if (!e->cache)
+	if (!e->cache || !e->subst)	/* something failed at the start: nothing is granted, nothing mapped */
 		return;
 	now = vmo_now_ns();
 	if (now - __atomic_load_n(&e->looked_ns, __ATOMIC_RELAXED) < LOOK_NS)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The start of a job of six ranks in four VMs of two hosts (tests/mpi/hosts.c), where some rank lacks memory, grants or a
-# communicator, or VMs look alike: nobody waits for ever, all data is right, and the report says what could be used.
+# communicator, or handlers of fork, or VMs look alike: nobody waits for ever, all data is right, and the report says what
+# could be used.
 #
 #   host 0: ranks 0 and 2 in domain 1, rank 1 in domain 2     host 1: rank 4 in domain 1, ranks 3 and 5 in domain 2
 . "$(dirname "$0")/job.inc"
@@ -51,6 +52,11 @@ for mpi in mpich openmpi; do
 	run split:1 2; inactive "no communicator for start-up on some rank"
 	run split:2 0; inactive "no communicator for start-up on some rank"
 	run split:3 5; inactive "no communicator for start-up on some rank"
+
+	# Without handlers of fork a rank has no peer; in the others' collectives it looks all the same for what is idle.
+	job $mpi XENEMU_DIR="$XENEMU_DIR" fault=fork_hook:1 ranks_with_fault=1 VMONECOPY_IDLE_MS=1 \
+		sh "$work/rank.sh" "$build/tests/$mpi/coll_alltoall" || fail "$mpi, fork_hook:1 in rank 1: $(last_words)"
+	grep -q "fault\[1\]: fork_hook fails at visit" "$work/err" || fail "$mpi: rank 1 never came to the handlers of fork"
 
 	# One domain on each host: the two leaders grant a page each, and no other rank any.
 	run count "" 2 mixed
