@@ -74,12 +74,16 @@ void vmo_request_drop(MPI_Request *request, struct vmo_op *op);
 
 /* With MPI_THREAD_MULTIPLE: a thread's receive into this buffer itself is being posted, or blocks. */
 struct vmo_claim {
-	const void *buf;		/* NULL: none */
-	bool contiguous;
+	bool held;
+	const void *buf;
+	struct vmo_layout to;
 	struct vmo_claim *next, *prev;
 };
 
-/* False: a receive into this buffer is pending already. Else until unclaim, which may come without a claim too. */
+/*
+ * False: a receive into this buffer is pending already, or claims what overlaps. Else until unclaim, which may come
+ * without a claim, too.
+ */
 bool vmo_landing_claim(struct vmo_claim *claim, const struct vmo_rx *rx);
 void vmo_landing_unclaim(struct vmo_claim *claim);
 /*
@@ -91,11 +95,11 @@ bool vmo_landing_for(struct vmo_rx *rx, struct vmo_claim *claim);
 bool vmo_landing_place(struct vmo_rx *rx, void **buf, MPI_Count *count, MPI_Datatype *type);
 void vmo_landing_index(struct vmo_op *op);
 void vmo_landing_unindex(struct vmo_op *op);
-/* Another pending receive that is posted into the op's buffer itself, or NULL. */
+/* Another pending receive that is posted into the op's buffer itself, one that overlaps rather than others; or NULL. */
 struct vmo_op *vmo_landing_direct(const struct vmo_op *op);
 /*
- * With MPI_THREAD_MULTIPLE, lock held: the message of a receive with a landing is here. Where another's request may
- * still come into the buffer, or waits there to be read, the message stays in the landing.
+ * Lock held: the message of a receive with a landing is here. Where the request to send of one that overlaps may still come
+ * into the buffer, or waits there to be read, the message stays in the landing.
  */
 void vmo_landing_keep(struct vmo_op *op);
 /* The native receive brought a message, not an RTS: hands it to the user's buffer. MPI error code. */

@@ -96,13 +96,21 @@ static void add_by_buffer(struct vmo_op *op)
 
 static struct vmo_claim *claims;	/* under the shim's lock */
 
-static struct vmo_claim *claim_of(const void *buf)
+/*
+ * Do receives into one buffer overlap, which no correct program has while both are pending (MPI 3.1, 3.7.2)? Those of other
+ * layouts need not: parts of one array, say, or MPI_BOTTOM.
+ */
+static bool overlap(const struct vmo_layout *a, const struct vmo_layout *b)
 {
-	struct vmo_claim *claim = claims;
+	return (a->contiguous && b->contiguous) || (a->known && a->known == b->known && a->count == b->count);
+}
 
-	while (claim && claim->buf != buf)
-		claim = claim->next;
-	return claim;
+static bool is_claimed(const void *buf, const struct vmo_layout *to)
+{
+	for (const struct vmo_claim *claim = claims; claim; claim = claim->next)
+		if (claim->buf == buf && overlap(&claim->to, to))
+			return true;
+	return false;
 }
 
 static bool is_pending(const void *buf)
@@ -111,27 +119,28 @@ static bool is_pending(const void *buf)
 
 	if (indexed)
 		HASH_FIND(by_buffer, shim.by_buffer, &buf, sizeof buf, op);
-	return op || claim_of(buf);
+	return op;
 }
 
 bool vmo_landing_claim(struct vmo_claim *claim, const struct vmo_rx *rx)
 {
 	vmo_enter();
-	claim->buf = is_pending(rx->buf) ? NULL : rx->buf;
-	claim->contiguous = rx->to.contiguous;
-	if (claim->buf)
+	claim->held = !is_pending(rx->buf) && !is_claimed(rx->buf, &rx->to);
+	claim->buf = rx->buf;
+	claim->to = rx->to;
+	if (claim->held)
 		DL_APPEND(claims, claim);
 	vmo_leave();
-	return claim->buf != NULL;
+	return claim->held;
 }
 
 void vmo_landing_unclaim(struct vmo_claim *claim)
 {
-	if (!claim->buf)
+	if (!claim->held)
 		return;
 	vmo_enter();
 	DL_DELETE(claims, claim);
-	claim->buf = NULL;
+	claim->held = false;
 	vmo_leave();
 }
 
@@ -139,7 +148,7 @@ bool vmo_landing_for(struct vmo_rx *rx, struct vmo_claim *claim)
 {
 	bool shared = false;
 
-	claim->buf = NULL;
+	claim->held = false;
 	if (vmo_unlikely(shim.multiple))
 		shared = !vmo_landing_claim(claim, rx);
 	else if (vmo_unlikely(indexed))
@@ -189,34 +198,55 @@ void vmo_landing_unindex(struct vmo_op *op)
 
 struct vmo_op *vmo_landing_direct(const struct vmo_op *op)
 {
-	struct vmo_op *other = NULL;
+	struct vmo_op *other = NULL, *any = NULL;
 
 	HASH_FIND(by_buffer, shim.by_buffer, &op->rx.buf, sizeof op->rx.buf, other);
-	while (other && (other == op || other->rx.landing))
-		other = other->same_next;
-	return other;
+	for (; other; other = other->same_next) {
+		if (other == op || other->rx.landing)
+			continue;
+		if (overlap(&other->rx.to, &op->rx.to))
+			return other;
+		any = any ? any : other;
+	}
+	return any;
 }
 
 /* Its request may still come, or is there and not read for good. No longer if MPI itself brought its message. */
 static bool awaits_rts(const struct vmo_op *direct)
 {
-	return !direct->pulled && (direct->listed || direct->pulling || vmo_rndv_is_rts(&shim.engine, direct->rx.buf));
+	char head[VMO_RTS_BYTES];
+
+	return !direct->pulled && (direct->listed || direct->pulling ||
+	                           (vmo_pack_head(direct->rx.buf, &direct->rx.to, head, sizeof head) == MPI_SUCCESS &&
+	                            vmo_rndv_is_rts(&shim.engine, head)));
 }
 
-/* Contiguous receives into one buffer overlap, which no correct program has (MPI 3.1, 3.7.2): others must get theirs. */
+/* Nobody may look at what overlaps, so it need not arrive there; one that does not must. */
 static bool is_overrun(const struct vmo_op *op)
 {
 	const struct vmo_op *direct = vmo_landing_direct(op);
-	const struct vmo_claim *claim = claim_of(op->rx.buf);
 
-	return (claim && claim->contiguous) || (direct && direct->rx.to.contiguous && awaits_rts(direct));
+	return is_claimed(op->rx.buf, &op->rx.to) ||
+	       (direct && overlap(&direct->rx.to, &op->rx.to) && awaits_rts(direct));
+}
+
+/* A landing is bytes. */
+static void make_bytes(struct vmo_op *op)
+{
+	MPI_Count bytes = op->rx.to.bytes;
+
+	vmo_op_drop_layout(op);
+	op->rx.to = (struct vmo_layout){ .bytes = bytes, .count = bytes, .type = MPI_BYTE, .known = vmo_type_of(MPI_BYTE),
+	                                 .contiguous = true };
 }
 
 void vmo_landing_keep(struct vmo_op *op)
 {
-	if (op->persistent || !op->rx.to.contiguous || !is_overrun(op))
+	if (op->persistent || !is_overrun(op))
 		return;
 	vmo_landing_unindex(op);	/* it is here, and pending no more */
+	if (!op->rx.to.contiguous)
+		make_bytes(op);
 	op->rx.buf = op->rx.landing;
 }
 

@@ -42,12 +42,18 @@ struct vmo_op *vmo_op_new(enum vmo_op_kind kind)
 	return op;
 }
 
-void vmo_op_free(struct vmo_op *op)
+void vmo_op_drop_layout(struct vmo_op *op)
 {
 	if (op->own_facts)
 		vmo_type_drop(op->rx.to.known);
 	if (op->own_type)
 		shim.mpi.Type_free(&op->rx.to.type);
+	op->own_facts = op->own_type = false;
+}
+
+void vmo_op_free(struct vmo_op *op)
+{
+	vmo_op_drop_layout(op);
 	vmo_room_leave(&op->copy);
 	vmo_landing_free(&op->rx);
 	vmo_map_drop(op->rx.map);
@@ -85,7 +91,7 @@ void vmo_op_track(struct vmo_op *op)
 
 void vmo_op_untrack(struct vmo_op *op)
 {
-	shim.handles -= op->hh.tbl || op->unhashed;
+	shim.handles -= vmo_op_tracked(op);
 	if (op->handle != MPI_REQUEST_NULL && op->hh.tbl)
 		HASH_DEL(shim.by_handle, op);
 	op->hh.tbl = NULL;
@@ -147,7 +153,7 @@ static void poll_receives(const struct vmo_op *but)
 	for (int polls = 0; op && polls < POLLS_PER_ROUND; polls++) {
 		struct vmo_op *next = op->next;
 		if (op->orphan ? finish_orphan(op) : op != but && vmo_recv_poll(op))
-			return;		/* the lock was let go: `next` may be gone */
+			return;		/* `next` may be gone */
 		op = next;
 	}
 	if (op && op != shim.recvs)

@@ -47,7 +47,7 @@ static int posted_recv(void *buf, MPI_Count count, MPI_Datatype type, int source
 
 int vmo_recv(void *buf, MPI_Count count, MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
 {
-	struct vmo_claim claim = { .buf = NULL };
+	struct vmo_claim claim = { .held = false };
 	struct vmo_rx rx;
 	MPI_Status own;
 
@@ -195,7 +195,7 @@ int vmo_request_done(MPI_Request *request, MPI_Comm comm, int source, int tag, M
 static int post(struct vmo_rx *rx, bool may, void *buf, MPI_Count count, MPI_Datatype type, int source, int tag,
                 MPI_Comm comm, MPI_Request *request)
 {
-	struct vmo_claim claim = { .buf = NULL };
+	struct vmo_claim claim = { .held = false };
 	struct vmo_op *op = NULL;
 
 	if (may) {
@@ -281,32 +281,36 @@ static void deliver_landing(struct vmo_op *op, const MPI_Status *status)
 }
 
 /*
- * An RTS that came into the user's buffer itself is read before another message is put over it.
+ * An RTS that came into the user's buffer itself is read before another message is put over it. One whose request is
+ * complete is read by whoever completed it: until then the op's message stays in its landing.
  * (Those that completed together are finished in that order: mpi_wait.c, finish_all.)
+ * True: it let go of the lock, or changed the list of receives.
  */
-static void settle_direct(struct vmo_op *op)
+static bool settle_direct(struct vmo_op *op)
 {
 	struct vmo_op *direct = vmo_landing_direct(op);
+	bool pending = direct && vmo_op_tracked(direct);
 
-	if (!direct)
-		return;
-	op->pulling = true;
-	vmo_recv_poll(direct);
-	op->pulling = false;
+	if (pending) {
+		op->pulling = true;
+		vmo_recv_poll(direct);
+		op->pulling = false;
+	}
+	if (vmo_unlikely(shim.multiple || (direct && !pending)))
+		vmo_landing_keep(op);
+	return pending;
 }
 
-/* True: it let go of the lock. */
+/* True: it let go of the lock, or changed the list of receives. */
 static bool settle(struct vmo_op *op, const MPI_Status *status, bool surely)
 {
 	char rts[VMO_RTS_BYTES];
+	bool other = false;
 
 	if (op->pulled || op->delivered || (!op->rx.landing && !vmo_status_may_rts(status)) || is_cancelled(status))
 		return false;
-	if (vmo_unlikely(op->rx.landing != NULL)) {
-		settle_direct(op);
-		if (vmo_unlikely(shim.multiple))
-			vmo_landing_keep(op);
-	}
+	if (vmo_unlikely(op->rx.landing != NULL))
+		other = settle_direct(op);
 	op->source = status->MPI_SOURCE;
 	op->tag = status->MPI_TAG;
 	struct vmo_peer *peer = vmo_rx_rts(&op->rx, status, rts);
@@ -314,7 +318,7 @@ static bool settle(struct vmo_op *op, const MPI_Status *status, bool surely)
 		pull_op(op, peer, rts, surely);
 	else if (op->rx.landing)
 		deliver_landing(op, status);
-	return peer != NULL;
+	return peer || other;
 }
 
 bool vmo_recv_poll(struct vmo_op *op)
@@ -327,7 +331,8 @@ bool vmo_recv_poll(struct vmo_op *op)
 	int rc = shim.mpi.Request_get_status(op->handle, &flag, &status);
 	if (rc == MPI_SUCCESS && !flag)
 		return false;
-	unlist(op);	/* its one message is here, or MPI has failed: no more polls */
+	if (!op->orphan)	/* whose end the list alone brings about (mpi_op.c) */
+		unlist(op);	/* its one message is here, or MPI has failed: no more polls */
 	return rc == MPI_SUCCESS && settle(op, &status, false);
 }
 

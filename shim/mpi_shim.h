@@ -290,9 +290,15 @@ bool vmo_type_ends_after(MPI_Datatype type, int64_t bytes);
 /* mpi_op.c */
 struct vmo_op *vmo_op_new(enum vmo_op_kind kind);
 void vmo_op_free(struct vmo_op *op);
+void vmo_op_drop_layout(struct vmo_op *op);	/* its own datatype, or what it holds of the program's */
 void vmo_op_track(struct vmo_op *op);		/* under op->handle, and in its list */
 void vmo_op_untrack(struct vmo_op *op);
 struct vmo_op *vmo_op_find(MPI_Request handle);
+/* Is its handle still the program's? Else MPI may have given it out again. */
+static inline bool vmo_op_tracked(const struct vmo_op *op)
+{
+	return op->hh.tbl || op->unhashed;
+}
 /* Into shim.recvs, where progress looks for its RTS; a receive with room for small messages only need not be there. */
 static inline void vmo_op_list(struct vmo_op *op)
 {
