@@ -182,10 +182,16 @@ static bool no_locked_pages(const char *line, void *context)
 	return !*pinned && strncmp(line, "VmHWM:", 6);	/* the line after VmPin: no need to read on */
 }
 
+static bool nothing_pinned(void)
+{
+	bool pinned = false;
+
+	return !each_line("/proc/self/status", no_locked_pages, &pinned) && !pinned;
+}
+
 bool vmo_memarea_allows(uintptr_t begin, uintptr_t end)
 {
 	struct question q = { .begin = begin, .end = end, .stack = (uintptr_t)__builtin_frame_address(0) };
-	bool pinned = false;
 
 	dl_iterate_phdr(next_object, &q);
 	if (q.library_data)
@@ -193,7 +199,24 @@ bool vmo_memarea_allows(uintptr_t begin, uintptr_t end)
 	q.answered = begin;
 	if (each_line("/proc/self/maps", next_vma, &q) || q.refused || q.answered < end)
 		return false;
-	return !each_line("/proc/self/status", no_locked_pages, &pinned) && !pinned;
+	return nothing_pinned();
+}
+
+/* As the kernel names the rings that are mapped (fs/aio.c, io_uring/io_uring.c). */
+static bool no_ring(const char *line, void *context)
+{
+	bool *ring = context;
+	const char *name = parse(line).name;
+
+	*ring = !strncmp(name, "/[aio]", 6) || !strncmp(name, "anon_inode:[io_uring]", 21);
+	return !*ring;
+}
+
+bool vmo_memarea_quiet(void)
+{
+	bool ring = false;
+
+	return nothing_pinned() && !each_line("/proc/self/maps", no_ring, &ring) && !ring;
 }
 
 int vmo_memarea_shared(int pagemap, uintptr_t page)

@@ -22,6 +22,14 @@
 bool vmo_memarea_allows(uintptr_t begin, uintptr_t end);
 
 /*
+ * Is the kernel known not to be writing to this process's memory for a device? Not if it has pinned pages (VmPin, VmLck), or
+ * the program has a context for asynchronous input and output (io_setup, io_uring_setup): what was asked for may arrive at any
+ * time, in the pages that were there when it was asked for. Also false if /proc does not say.
+ * Not seen: io_uring in memory of the program's own (IORING_SETUP_NO_MMAP).
+ */
+bool vmo_memarea_quiet(void);
+
+/*
  * Is this page of a file or of shared memory (as pool pages are), rather than private and anonymous?
  * pagemap: a descriptor of /proc/self/pagemap. 1, 0 (also if no page is present), or -errno.
  */

@@ -17,6 +17,7 @@
  *   mpi_wait.c, mpi_waitany.c, mpi_batch.c completion     mpi_request.c  other calls on one request
  *   mpi_sendrecv.c the combined calls
  *   mpi_isendrecv.c MPI_Isendrecv                         mpi_error.c  where an error is raised
+ *   mpi_window.c windows for one-sided access
  *   mpi_api.c    what a program asks through include/vmonecopy.h
  *   mpi_in.h     what comes in: the functions of mpi_pull, mpi_recv, mpi_landing and mpi_held
  *   mpi_coll.h   collectives: a room of its own

@@ -7,9 +7,16 @@
  *   a buffer wants to be in place   only what is older than twice the time in which that one comes again
  *   a message wants to be staged    the oldest, whatever its age: without room it would fall through
  *
- * The victim is not being sent, so its program may write to it: as long as that has one thread, which is here, and
- * its signals are held off, only another process could (cross-memory attach into a posted receive): what comes
- * between the copy and the exchange of the pages is carried over (underlay.h, settle).
+ * The victim is not being sent, so its program may write to it. As long as that has one thread, which is here, and
+ * its signals are held off, these could, whatever the thread does; nothing leaves where one of them is seen
+ * (vmo_subst_undisturbed):
+ *
+ *   the kernel, for a device        what it was asked to read arrives in the pages of then: asynchronous input and output,
+ *                                   pinned pages
+ *   another process, by a window    MPI_Put into memory that the program named (MPI_Win_create)
+ *   another process, into a posted  cross-memory attach: what comes between the copy and the exchange of the pages is
+ *   receive                         carried over (underlay.h, settle). Not handled: what has its pages before the
+ *                                   exchange and writes after that, where a transport writes rather than reads
  *
  * A block's pages come free when all associations with it have ended, so these end together.
  */
@@ -100,7 +107,7 @@ bool vmo_subst_evict_one(struct vmo_subst *s, const struct vmo_eviction *wish)
 	struct vmo_block *block;
 	bool left;
 
-	if (!vmo_subst_alone(s) || !enough(s, wish) || !(block = find_victim(s, wish)))
+	if (!vmo_subst_alone(s) || !enough(s, wish) || !(block = find_victim(s, wish)) || !vmo_subst_undisturbed(s))
 		return false;
 	left = vmo_subst_evict_block(s, block) > 0;
 	vmo_count(evicted_buffers, left);

@@ -221,7 +221,7 @@ int vmo_subst_fill(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, 
 		if (rc)
 			return rc;
 	}
-	if (!all_allowed(&plan)) {
+	if (!all_allowed(&plan) || (s->gaps && !vmo_subst_undisturbed(s))) {
 		vmo_admission_refused(&s->admission, begin, end);
 		return 0;
 	}

@@ -25,6 +25,8 @@
 struct vmo_subst {
 	bool in_use, enabled, fork_hook;
 	bool spaced;			/* a range with gaps was prepared */
+	bool gaps;			/* what is being prepared has some: no message's, the program may have them written */
+	bool windows;			/* others may write where they like (MPI_Win_create) */
 	bool crowded;			/* the program has, or may have, threads: no more such ranges */
 	bool apart;			/* all associations ended before there were any */
 	unsigned long tasks;		/* in /proc/self/task when the library began, */
@@ -72,6 +74,9 @@ void vmo_subst_forget_threads(struct vmo_subst *subst);
 /* Has the program one thread, this one? Looks at /proc/self/task, too. */
 bool vmo_subst_alone(struct vmo_subst *subst);
 
+/* And does nobody else write to its memory, as far as can be known? Before pages change that are no message under way. */
+bool vmo_subst_undisturbed(struct vmo_subst *subst);
+
 /* subst_fork.c: the handlers of fork, once in a process. 0 or -ENOMEM. */
 int vmo_subst_hook_fork(void);
 void vmo_subst_reset_lock(void);
@@ -110,7 +115,7 @@ uint32_t vmo_subst_age(const struct vmo_subst *subst, const struct vmo_assoc *a)
 /* Has the block references of others than associations? */
 bool vmo_subst_in_transfer(const struct vmo_subst *subst, const struct vmo_block *block);
 
-/* Private pages, with the content, under all that is associated with the block. Only if vmo_subst_alone. Number of buffers. */
+/* Private pages, with the content, under all that is associated with the block. Only if undisturbed. Number of buffers. */
 unsigned vmo_subst_evict_block(struct vmo_subst *subst, const struct vmo_block *block);
 
 /* True: pages came free, try again. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "subst_internal.h"
 
+#include "memarea.h"
 #include "stats.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -49,7 +51,7 @@ static void on_thread(void)
 
 void vmo_subst_count_threads(struct vmo_subst *s, struct vmo_threadhook *threads)
 {
-	s->spaced = s->apart = false;
+	s->spaced = s->apart = s->windows = false;
 	s->tasks = tasks_now();
 	s->owner = (uintptr_t)pthread_self();
 	s->crowded = true;
@@ -80,6 +82,18 @@ bool vmo_subst_alone(struct vmo_subst *s)
 	return !s->crowded;
 }
 
+bool vmo_subst_undisturbed(struct vmo_subst *s)
+{
+	return vmo_subst_alone(s) && !s->windows && vmo_memarea_quiet();
+}
+
+void vmo_subst_windows(struct vmo_subst *s)
+{
+	vmo_subst_lock();
+	s->windows = true;
+	vmo_subst_unlock();
+}
+
 /* The pages change under the gaps: no handler of the program's may write there meanwhile. */
 static int prepare_alone(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, uintptr_t end,
                          struct vmo_piece *pieces, int most)
@@ -90,7 +104,9 @@ static int prepare_alone(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t b
 		return 0;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
+	s->gaps = true;		/* vmo_subst_fill looks once more who could write there */
 	int n = vmo_subst_prepare(s, pool, begin, end - begin, pieces, most);
+	s->gaps = false;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return n;
 }
@@ -120,7 +136,9 @@ int vmo_subst_detach_spaced(struct vmo_subst *s, uintptr_t address, size_t bytes
 
 	sigfillset(&all);
 	vmo_subst_lock();
-	if (!s->apart) {	/* else it was detached before the thread was made */
+	if (!s->apart && (s->windows || !vmo_memarea_quiet())) {	/* nobody may write where pages change: the receiver comes first */
+		rc = -EBUSY;
+	} else if (!s->apart) {	/* else it was detached before the thread was made */
 		pthread_sigmask(SIG_SETMASK, &all, &before);
 		rc = vmo_subst_detach(s, address, bytes);
 		pthread_sigmask(SIG_SETMASK, &before, NULL);

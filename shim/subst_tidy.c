@@ -16,12 +16,16 @@
  * And buffers that are sent no more, wherever they lie: a program that goes from one place of its memory to the next
  * would hold pages for all that it ever sent.
  *
- * As in subst_evict.c nobody else may be writing: the program has one thread, which is here.
+ * And scars, which a swap leaves in the table of what is in place: where they fill half of it, they are mended.
+ *
+ * As in subst_evict.c nobody else may be writing.
  */
 #include "subst_internal.h"
 
 #include "stats.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 
 struct extent {
@@ -208,6 +212,36 @@ static unsigned leave_sparse(struct vmo_subst *s, struct vmo_pool *const *pool, 
 	return buffers;
 }
 
+static uint32_t scars(const struct vmo_subst *s)
+{
+	uint32_t n = 0;
+
+	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++)
+		n += !a->block;
+	return n;
+}
+
+/* Of a program that frees nothing they would stay, and a full table takes nothing in any more. */
+static void mend_scars(struct vmo_subst *s, uint32_t *most)
+{
+	sigset_t all, before;
+	int ignored = 0;
+
+	if (scars(s) < VMO_ASSOC_MOST / 2)
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (uint32_t i = s->table.count; i-- > 0;) {
+		struct vmo_assoc a = s->table.at[i];
+
+		if (a.block || vmo_assoc_pages(&a) > *most)
+			continue;
+		*most -= vmo_assoc_pages(&a);
+		vmo_subst_release(s, a.begin, a.end, VMO_HOW_COPY, VMO_WHY_ROOM, &ignored);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint32_t pools)
 {
 	uint32_t most = VMO_TIDY_PAGES;
@@ -216,7 +250,8 @@ unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint3
 	vmo_subst_lock();
 	if (s->enabled)
 		trim_all(s);
-	if (vmo_subst_alone(s)) {
+	if (vmo_subst_undisturbed(s)) {
+		mend_scars(s, &most);
 		buffers = leave_old(s, &most);
 		buffers += leave_sparse(s, pool, pools, most);
 	}

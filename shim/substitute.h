@@ -123,6 +123,12 @@ int vmo_subst_evict(struct vmo_subst *subst, const struct vmo_pool *pool, uint32
 #define VMO_TIDY_LOOKS 3
 unsigned vmo_subst_tidy(struct vmo_subst *subst, struct vmo_pool *const *pool, uint32_t pools);
 
+/*
+ * From now on other processes may write to this one's memory at any time (a window of MPI's, for one-sided access): pages
+ * change only under messages, and none of those has gaps.
+ */
+void vmo_subst_windows(struct vmo_subst *subst);
+
 /* The interior of this range will be sent often (a persistent send): it is admitted at its next send. */
 void vmo_subst_expect(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 

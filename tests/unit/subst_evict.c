@@ -175,6 +175,26 @@ static void hot_ones_stay(struct setup *s)
 		CHECK(sent_in_place(s, b[11 - i], 11 - i));
 }
 
+static void not_while_others_write(struct setup *s)
+{
+	char *b[PLACES + 1];
+
+	for (unsigned k = 0; k < DISTURBANCES; k++) {
+		reopen(s, 1);
+		for (unsigned i = 0; i < PLACES + 1; i++)
+			b[i] = filled(i);
+		for (unsigned i = 0; i < PLACES; i++)
+			CHECK(sent_in_place(s, b[i], i));
+		if (!disturbances[k](true))
+			continue;
+		CHECK(!sent_in_place(s, b[PLACES], PLACES));
+		CHECK_RC(vmo_subst_evict(s->subst, s->pool, 1), 0);
+		CHECK(disturbances[k](false));
+		CHECK_RC(COUNTER(evicted_buffers), 0);
+		CHECK_RC(vmo_subst_evict(s->subst, s->pool, 1), 1);
+	}
+}
+
 static void *nothing(void *arg)
 {
 	return arg;
@@ -203,6 +223,7 @@ static const char *scenario(struct setup *s)
 	not_in_vain(s);
 	in_pieces(s);
 	hot_ones_stay(s);
+	not_while_others_write(s);
 	not_with_threads(s);
 	return NULL;
 }

@@ -18,6 +18,7 @@
 #include "stats.h"
 #include "xen_pair.h"
 
+#include <linux/aio_abi.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -268,5 +269,30 @@ static inline void need_libc_malloc(void)
 		exit(77);
 	}
 }
+
+/* What makes others write to this process's memory at any time: on, then off. False: this kernel has no such thing. */
+static inline bool disturb_by_ring(bool on)
+{
+	static aio_context_t ring;
+
+	if (on)
+		return !syscall(SYS_io_setup, 1, &ring);
+	CHECK(!syscall(SYS_io_destroy, ring));
+	ring = 0;
+	return true;
+}
+
+static inline bool disturb_by_lock(bool on)
+{
+	static char *locked;
+
+	if (on)
+		return !mlock(locked = map_anonymous(PAGE), PAGE);
+	CHECK(!munmap(locked, PAGE));
+	return true;
+}
+
+static bool (*const disturbances[])(bool on) = { disturb_by_ring, disturb_by_lock };
+#define DISTURBANCES (sizeof disturbances / sizeof *disturbances)
 
 #endif

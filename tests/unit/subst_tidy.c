@@ -3,7 +3,9 @@
  * vmo_subst_tidy. What of a buffer was given up while it was being sent comes free once the message is over, not before,
  * and the rest stays in place. Buffers that are sent no more leave nearly empty runs, with their content; not what was
  * sent lately, is being sent, lies in one run with such, or in a pool that is well used; not too much at once, and never
- * while others may write. Buffers that were not sent for long leave such a pool, too.
+ * while others may write: threads, the kernel for a device, processes with a window. Buffers that were not sent for long leave
+ * such a pool, too. What they leave in the table of what is in place never fills it. And nobody's gaps are substituted
+ * while others may write.
  */
 #include "subst_setup.h"
 
@@ -247,6 +249,66 @@ static void large_ones_stay(struct setup *s)
 	}
 }
 
+/* More than the table has room for, in turns, none of them ever freed. */
+static void the_table_never_fills(struct setup *s)
+{
+	enum { TURNS = 7, TURN = 500 };		/* single pages apart, so that none is one with another */
+	char *buffer = map_anonymous((size_t)TURNS * TURN * 2 * PAGE);
+
+	reopen(s);
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		for (unsigned i = 0; i < TURN; i++) {
+			char *at = buffer + (size_t)(turn * TURN + i) * 2 * PAGE;
+
+			pair_fill(at, PAGE, turn * TURN + i);
+			CHECK_RC(offer(s, at, PAGE), 1);
+			done(s);
+		}
+		for (unsigned look = 0; look <= VMO_TIDY_LOOKS; look++)
+			(void)tidy(s);
+		CHECK_RC(taken(s), 0);
+	}
+	for (unsigned i = 0; i < TURNS * TURN; i++)
+		CHECK(pair_same(buffer + (size_t)i * 2 * PAGE, 0, PAGE, i));
+	CHECK(munmap(buffer, (size_t)TURNS * TURN * 2 * PAGE) == 0);
+}
+
+static void nothing_moves(struct setup *s, char *gaps)
+{
+	struct vmo_piece piece[4];
+
+	for (unsigned look = 0; look <= VMO_TIDY_LOOKS; look++)
+		CHECK_RC(tidy(s), 0);
+	CHECK_RC(vmo_subst_prepare_spaced(s->subst, s->pool, (uintptr_t)gaps, RUN, piece, 4), 0);
+}
+
+static void not_while_others_write(struct setup *s)
+{
+	char *b[RUNS], *gaps;
+	struct vmo_piece piece[4];
+
+	for (unsigned i = 0; i < DISTURBANCES; i++) {
+		reopen(s);
+		spread(s, b, RUNS, SMALL);
+		gaps = map_anonymous(RUN);
+		if (!disturbances[i](true))
+			continue;
+		nothing_moves(s, gaps);
+		CHECK(disturbances[i](false));
+		CHECK_RC(tidy(s), RUNS);
+		gaps = map_anonymous(RUN);		/* that one was refused */
+		CHECK(vmo_subst_prepare_spaced(s->subst, s->pool, (uintptr_t)gaps, RUN, piece, 4) > 0);
+		vmo_block_drop(piece[0].block);
+	}
+	reopen(s);
+	spread(s, b, RUNS, SMALL);
+	gaps = map_anonymous(RUN);
+	vmo_subst_windows(s->subst);
+	nothing_moves(s, gaps);
+	CHECK_RC(offer_on(s, b[0], SMALL), 1);		/* messages do */
+	done(s);
+}
+
 static void *nothing(void *arg)
 {
 	return arg;
@@ -279,6 +341,8 @@ static const char *scenario(struct setup *s)
 	a_few_at_a_time(s);
 	old_ones_leave(s);
 	large_ones_stay(s);
+	the_table_never_fills(s);
+	not_while_others_write(s);
 	not_with_threads(s);
 	return NULL;
 }
