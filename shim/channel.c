@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { FEW_SLOTS = VMO_PAGE_SLOTS / 2 };	/* so that the receiver has mapped more before there are none */
+
 static uint32_t rts_sum(const struct vmo_rts *rts)
 {
 	const unsigned char *p = (const unsigned char *)rts;
@@ -35,74 +37,132 @@ static void raw_unmap(void *address, size_t bytes)
 	syscall(SYS_munmap, address, bytes);
 }
 
-int vmo_channel_open(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer,
-                     uint32_t sender, uint32_t receiver)
+/* Grants `pages` writable pages and looks at them. 0 or -errno; then *grant is empty. */
+static int grant_pages(struct vmo_xen *xen, vmo_domid peer, uint32_t pages, struct vmo_grant *grant, vmo_gref *gref, void **at)
 {
-	struct vmo_grant grant;
-	void *pages;
-	int rc = vmo_xen_grant(xen, peer, VMO_CHANNEL_PAGES, true, &grant, channel->gref);
+	int rc = vmo_xen_grant(xen, peer, pages, true, grant, gref);
 
+	if (!rc) {
+		rc = vmo_xen_view(xen, grant, 0, pages, NULL, true, at);
+		if (rc)
+			vmo_xen_ungrant(xen, grant);
+	}
 	if (rc)
-		return rc;
-	rc = vmo_xen_view(xen, &grant, 0, VMO_CHANNEL_PAGES, NULL, true, &pages);
-	if (rc)
-		goto ungrant;
-	rc = vmo_xen_notify_clear(xen, &grant, offsetof(struct vmo_channel_head, alive));
-	if (rc)
-		goto unview;
-	channel->pages = pages;
-	channel->grant = grant;
-	channel->sequence = 0;
-	channel->free_slots = 0;
-	for (uint32_t slot = VMO_CHANNEL_SLOTS - 1; slot >= 1; slot--)
-		channel->free_slot[channel->free_slots++] = (uint16_t)slot;
-	channel->pages->head.version = VMO_WIRE_VERSION;
-	channel->pages->head.sender = sender;
-	channel->pages->head.receiver = receiver;
-	atomic_store(&channel->pages->head.alive, 1);
-	return 0;
-unview:
-	raw_unmap(pages, VMO_CHANNEL_PAGES * VMO_PAGE_BYTES);
-ungrant:
-	vmo_xen_ungrant(xen, &grant);
+		memset(grant, 0, sizeof *grant);
 	return rc;
 }
 
-int vmo_channel_join(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer,
-                     const vmo_gref gref[VMO_CHANNEL_PAGES], uint32_t sender, uint32_t receiver)
+/* slot `from` is the next that is taken, then the one after it */
+static void add_slots(struct vmo_channel *channel, uint32_t from, uint32_t to)
 {
-	void *address;
-	int rc = vmo_xen_map(xen, peer, gref, VMO_CHANNEL_PAGES, true, &address);
+	for (uint32_t slot = to; slot-- > from;)
+		channel->free_slot[channel->free_slots++] = (uint16_t)slot;
+}
+
+int vmo_channel_open(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer,
+                     uint32_t sender, uint32_t receiver)
+{
+	struct vmo_channel c = { 0 };
+	void *page;
+	int rc = grant_pages(xen, peer, 1, &c.grant, &c.gref, &page);
 
 	if (rc)
 		return rc;
-	union vmo_channel_pages *pages = address;
-	if (pages->head.version != VMO_WIRE_VERSION || pages->head.sender != sender ||
-	    pages->head.receiver != receiver || !atomic_load(&pages->head.alive)) {
-		vmo_xen_unmap(xen, address, VMO_CHANNEL_PAGES);
+	rc = vmo_xen_notify_clear(xen, &c.grant, offsetof(struct vmo_channel_head, alive));
+	if (rc) {
+		raw_unmap(page, VMO_PAGE_BYTES);
+		vmo_xen_ungrant(xen, &c.grant);
+		return rc;
+	}
+	c.page = page;
+	c.page->head.version = VMO_WIRE_VERSION;
+	c.page->head.sender = sender;
+	c.page->head.receiver = receiver;
+	atomic_store(&c.page->head.alive, 1);
+	*channel = c;
+	add_slots(channel, 1, VMO_PAGE_SLOTS);
+	return 0;
+}
+
+int vmo_channel_join(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer,
+                     vmo_gref gref, uint32_t sender, uint32_t receiver)
+{
+	void *address;
+	int rc = vmo_xen_map(xen, peer, &gref, 1, true, &address);
+
+	if (rc)
+		return rc;
+	union vmo_channel_page *page = address;
+	if (page->head.version != VMO_WIRE_VERSION || page->head.sender != sender ||
+	    page->head.receiver != receiver || !atomic_load(&page->head.alive)) {
+		vmo_xen_unmap(xen, address, 1);
 		return -EPROTO;
 	}
 	memset(channel, 0, sizeof *channel);
-	channel->pages = pages;
+	channel->page = page;
 	return 0;
 }
 
 void vmo_channel_close(struct vmo_channel *channel, struct vmo_xen *xen)
 {
-	if (!channel->pages)
+	if (!channel->page)
 		return;
 	if (channel->grant.pages) {
-		atomic_store(&channel->pages->head.alive, 0);
-		raw_unmap(channel->pages, sizeof *channel->pages);
+		atomic_store(&channel->page->head.alive, 0);
+		raw_unmap(channel->page, VMO_PAGE_BYTES);
 		vmo_xen_ungrant(xen, &channel->grant);
+		if (channel->more) {
+			raw_unmap(channel->more, VMO_CHANNEL_MORE * VMO_PAGE_BYTES);
+			vmo_xen_ungrant(xen, &channel->more_grant);
+		}
 	} else {
-		vmo_xen_unmap(xen, channel->pages, VMO_CHANNEL_PAGES);
+		if (channel->more)
+			vmo_xen_unmap(xen, channel->more, VMO_CHANNEL_MORE);
+		vmo_xen_unmap(xen, channel->page, 1);
 	}
 	memset(channel, 0, sizeof *channel);
 }
 
-int vmo_channel_take(struct vmo_channel *channel, uint64_t *sequence)
+/* Sender's side. What fails is not tried again: the slots of one page do. */
+static void ask_for_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer)
 {
+	vmo_gref gref[VMO_CHANNEL_MORE];
+	void *more;
+
+	channel->asked = true;
+	if (grant_pages(xen, peer, VMO_CHANNEL_MORE, &channel->more_grant, gref, &more))
+		return;
+	channel->more = more;
+	memcpy(channel->page->head.gref, gref, sizeof gref);
+	atomic_store_explicit(&channel->page->head.more, VMO_CHANNEL_MORE, memory_order_release);
+}
+
+void vmo_channel_join_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer)
+{
+	vmo_gref gref[VMO_CHANNEL_MORE];
+	void *more;
+
+	if (!vmo_channel_offers_more(channel))
+		return;
+	memcpy(gref, channel->page->head.gref, sizeof gref);
+	if (!vmo_xen_map(xen, peer, gref, VMO_CHANNEL_MORE, true, &more)) {
+		__atomic_store_n(&channel->more, more, __ATOMIC_RELEASE);
+		atomic_store_explicit(&channel->page->head.joined, VMO_CHANNEL_MORE, memory_order_release);
+	}
+	__atomic_store_n(&channel->asked, true, __ATOMIC_RELEASE);
+}
+
+int vmo_channel_take(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer, uint64_t *sequence)
+{
+	if (vmo_unlikely(channel->free_slots < FEW_SLOTS && !channel->grown)) {
+		if (!channel->asked)
+			ask_for_more(channel, xen, peer);
+		if (channel->more &&
+		    atomic_load_explicit(&channel->page->head.joined, memory_order_acquire) == VMO_CHANNEL_MORE) {
+			channel->grown = true;
+			add_slots(channel, VMO_PAGE_SLOTS, VMO_CHANNEL_SLOTS);
+		}
+	}
 	if (!channel->free_slots || vmo_fault(slot))
 		return -EAGAIN;
 	*sequence = ++channel->sequence;
@@ -111,6 +171,6 @@ int vmo_channel_take(struct vmo_channel *channel, uint64_t *sequence)
 
 void vmo_channel_give(struct vmo_channel *channel, uint32_t slot)
 {
-	atomic_store_explicit(&channel->pages->slot[slot].sequence, 0, memory_order_release);
+	atomic_store_explicit(&vmo_channel_slot(channel, slot)->sequence, 0, memory_order_release);
 	channel->free_slot[channel->free_slots++] = (uint16_t)slot;
 }

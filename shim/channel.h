@@ -3,9 +3,10 @@
  * channel.h: the shared control pages of one ordered pair of ranks (wire.h has their layout).
  *
  * The sender allocates and grants them; the receiver maps them. Slots are taken and given back by the
- * sender alone, last used first, so that few lines stay warm.
+ * sender alone, last used first, so that few lines stay warm. A pair begins with one page; the others come when
+ * many transfers are under way at once, and never if they cannot: what finds no slot goes by MPI.
  *
- * Threads: the caller serialises take and give (rndv.c's lock). Atomic fields need no lock.
+ * Threads: the caller serialises take and give, and join_more (rndv.c's lock). Atomic fields need no lock.
  */
 #ifndef VMO_CHANNEL_H
 #define VMO_CHANNEL_H
@@ -13,33 +14,58 @@
 #include "wire.h"
 
 struct vmo_channel {
-	union vmo_channel_pages *pages;		/* NULL: not open */
-	struct vmo_grant grant;			/* sender's side only */
-	vmo_gref gref[VMO_CHANNEL_PAGES];
+	union vmo_channel_page *page;		/* NULL: not open */
+	struct vmo_slot *more;			/* sender: granted; receiver: mapped; NULL: not yet, or it cannot be. Atomic */
+	struct vmo_grant grant, more_grant;	/* sender's side only */
+	vmo_gref gref;				/* of the first page */
+	bool asked;				/* sender: has tried to grant more; receiver: to map them */
+	bool grown;				/* sender: has the slots of `more` */
 	uint64_t sequence;			/* of the newest transfer */
 	uint32_t free_slots;
 	uint16_t free_slot[VMO_CHANNEL_SLOTS];
 };
 
-/* Sender's side: grants and fills the pages. 0 or -errno. */
+/* Sender's side: grants and fills the first page. 0 or -errno. */
 int vmo_channel_open(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer,
                      uint32_t sender, uint32_t receiver);
 
-/* Receiver's side: maps the pages and checks their head. 0, -EPROTO, or -errno. */
+/* Receiver's side: maps the first page and checks its head. 0, -EPROTO, or -errno. */
 int vmo_channel_join(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer,
-                     const vmo_gref gref[VMO_CHANNEL_PAGES], uint32_t sender, uint32_t receiver);
+                     vmo_gref gref, uint32_t sender, uint32_t receiver);
 
 /* Ungrants or unmaps. Safe on a channel that is not open. */
 void vmo_channel_close(struct vmo_channel *channel, struct vmo_xen *xen);
 
-/* A free slot's number, or -EAGAIN; its next sequence number goes to *sequence. */
-int vmo_channel_take(struct vmo_channel *channel, uint64_t *sequence);
+/* A free slot's number, or -EAGAIN; its next sequence number goes to *sequence. Asks for more pages where few are left. */
+int vmo_channel_take(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer, uint64_t *sequence);
 void vmo_channel_give(struct vmo_channel *channel, uint32_t slot);
+
+/* Receiver's side: maps the pages that the sender has more of, once; if that fails, the sender will not use them. */
+void vmo_channel_join_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer);
+
+/* Receiver's side: is there something to join? */
+static inline bool vmo_channel_offers_more(const struct vmo_channel *channel)
+{
+	return __atomic_load_n((const uint32_t *)&channel->page->head.more, __ATOMIC_ACQUIRE) == VMO_CHANNEL_MORE &&
+	       !__atomic_load_n(&channel->asked, __ATOMIC_ACQUIRE);
+}
+
+/* Slots that are there, the head's place included; those from 1 on may be asked for. */
+static inline uint32_t vmo_channel_slots(const struct vmo_channel *channel)
+{
+	return __atomic_load_n(&channel->more, __ATOMIC_ACQUIRE) ? VMO_CHANNEL_SLOTS : VMO_PAGE_SLOTS;
+}
+
+static inline struct vmo_slot *vmo_channel_slot(const struct vmo_channel *channel, uint32_t slot)
+{
+	return vmo_likely(slot < VMO_PAGE_SLOTS) ? &channel->page->slot[slot]
+	       : &__atomic_load_n(&channel->more, __ATOMIC_RELAXED)[slot - VMO_PAGE_SLOTS];
+}
 
 /* Model: death. Xen clears the byte when the process that owns it ends. */
 static inline bool vmo_channel_alive(const struct vmo_channel *channel)
 {
-	return __atomic_load_n((const uint8_t *)&channel->pages->head.alive, __ATOMIC_ACQUIRE) != 0;
+	return __atomic_load_n((const uint8_t *)&channel->page->head.alive, __ATOMIC_ACQUIRE) != 0;
 }
 
 #endif

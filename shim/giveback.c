@@ -19,7 +19,7 @@ static void look_at_peers(struct vmo_engine *e)
 		if (wanted == peer->withdrawals_seen || !vmo_mapcache_withdraw(e->cache, &peer->remote))
 			continue;
 		peer->withdrawals_seen = wanted;
-		atomic_store_explicit(&peer->in.pages->head.withdrawals_seen, wanted, memory_order_release);
+		atomic_store_explicit(&peer->in.page->head.withdrawals_seen, wanted, memory_order_release);
 	}
 }
 
@@ -34,7 +34,7 @@ static uint32_t seen_by_all(const struct vmo_engine *e, const struct vmo_pool *p
 
 		if (!peer->on || peer->pool != pool || !vmo_channel_alive(&peer->in))
 			continue;
-		seen = atomic_load_explicit(&peer->out.pages->head.withdrawals_seen, memory_order_acquire);
+		seen = atomic_load_explicit(&peer->out.page->head.withdrawals_seen, memory_order_acquire);
 		if ((int32_t)(seen - least) < 0)
 			least = seen;
 	}

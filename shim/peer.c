@@ -64,7 +64,7 @@ static void make_offer(struct vmo_engine *e, struct vmo_peer *peer, struct offer
 		return;
 	if (e->rank < peer->rank && vmo_xen_port_offer(e->xen, peer->domid, &peer->port))
 		peer->port = 0;		/* events only shorten long waits */
-	memcpy(offer->channel, peer->out.gref, sizeof offer->channel);
+	offer->channel = peer->out.gref;
 	offer->directory = vmo_pool_directory_gref(peer->pool);
 	offer->port = peer->port;
 	offer->ok = 1;
@@ -74,7 +74,7 @@ static bool take_offer(struct vmo_engine *e, struct vmo_peer *peer, const struct
 {
 	void *directory;
 
-	if (!offer->ok || !peer->out.pages)
+	if (!offer->ok || !peer->out.page)
 		return false;
 	if (vmo_channel_join(&peer->in, e->xen, peer->domid, offer->channel, peer->rank, e->rank))
 		return false;

@@ -106,10 +106,10 @@ uint64_t vmo_hello_ranks_here(const struct vmo_start *s)
 	return ranks_here ? ranks_here : 1;
 }
 
-/* A pool's directory and one channel are the least that a peer costs. */
+/* A pool's directory and one page of a channel are the least that a peer costs. */
 static bool lacks_grants(const struct vmo_engine *e)
 {
-	bool no_pool = vmo_xen_grant_limit(e->xen) < VMO_CHANNEL_PAGES + 1 || (e->others & VMO_LACKS_GRANTS);
+	bool no_pool = vmo_xen_grant_limit(e->xen) < 2 || (e->others & VMO_LACKS_GRANTS);
 
 	for (uint32_t r = 0; r < e->ranks; r++)
 		no_pool |= e->peer[r].reason == VMO_R_no_pool;

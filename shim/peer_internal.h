@@ -25,7 +25,7 @@ struct hello {
 
 struct offer {
 	uint32_t ok;
-	vmo_gref channel[VMO_CHANNEL_PAGES];
+	vmo_gref channel;		/* its first page */
 	vmo_gref directory;
 	uint32_t port;
 };

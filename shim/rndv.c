@@ -209,7 +209,7 @@ static enum vmo_reason reason_of(int rc)
 
 static void write_slot(struct vmo_xfer *xfer)
 {
-	struct vmo_slot *slot = &xfer->peer->out.pages->slot[xfer->slot];
+	struct vmo_slot *slot = vmo_channel_slot(&xfer->peer->out, xfer->slot);
 
 	slot->bytes = xfer->bytes;
 	slot->extents = xfer->pieces;
@@ -284,7 +284,7 @@ int vmo_rndv_offer_source(struct vmo_peer *peer, const struct vmo_source *source
 	uint64_t sequence = 0;
 	xfer = new_xfer(e);
 	if (xfer)
-		slot = vmo_channel_take(&peer->out, &sequence);
+		slot = vmo_channel_take(&peer->out, e->xen, peer->domid, &sequence);
 	pthread_mutex_unlock(&e->lock);
 	if (slot < 0) {
 		rc = slot;
@@ -360,14 +360,14 @@ char *vmo_rndv_stage(struct vmo_xfer *xfer)
 
 void vmo_rndv_filled(struct vmo_xfer *xfer, uint64_t bytes)
 {
-	struct vmo_slot *slot = &xfer->peer->out.pages->slot[xfer->slot];
+	struct vmo_slot *slot = vmo_channel_slot(&xfer->peer->out, xfer->slot);
 
 	atomic_store_explicit(&slot->filled, bytes, memory_order_release);
 }
 
 enum vmo_xfer_state vmo_rndv_state(const struct vmo_xfer *xfer)
 {
-	struct vmo_slot *slot = &xfer->peer->out.pages->slot[xfer->slot];
+	struct vmo_slot *slot = vmo_channel_slot(&xfer->peer->out, xfer->slot);
 
 	if (vmo_likely(atomic_load_explicit(&slot->done, memory_order_acquire) == xfer->sequence))
 		return VMO_XFER_DONE;
@@ -468,8 +468,8 @@ void vmo_rndv_sleep(struct vmo_xfer *xfer, uint64_t timeout_ns)
 
 	if (!peer->port)
 		return;
-	atomic_store(&peer->out.pages->head.sender_sleeps, 1);	/* ask first, then look again */
+	atomic_store(&peer->out.page->head.sender_sleeps, 1);	/* ask first, then look again */
 	if (vmo_rndv_state(xfer) == VMO_XFER_PENDING)
 		vmo_xen_port_wait(peer->engine->xen, timeout_ns);
-	atomic_store(&peer->out.pages->head.sender_sleeps, 0);
+	atomic_store(&peer->out.page->head.sender_sleeps, 0);
 }

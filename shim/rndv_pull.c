@@ -30,6 +30,15 @@ static bool extents_sound(const struct vmo_incoming *in)
 	                                         in->extent[data].bytes == in->strips * sizeof(struct vmo_strip)));
 }
 
+static __attribute__((noinline, cold)) void join_more(struct vmo_peer *peer)
+{
+	struct vmo_engine *e = peer->engine;
+
+	pthread_mutex_lock(&e->lock);
+	vmo_channel_join_more(&peer->in, e->xen, peer->domid);
+	pthread_mutex_unlock(&e->lock);
+}
+
 /* Model: accept. */
 int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incoming *out)
 {
@@ -38,9 +47,11 @@ int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incom
 
 	vmo_giveback_turn(peer->engine);
 	memcpy(&rts, message, sizeof rts);
-	if (!vmo_rts_sound(&rts) || rts.sender != peer->rank || !rts.slot || rts.slot >= VMO_CHANNEL_SLOTS)
+	if (vmo_unlikely(vmo_channel_offers_more(&peer->in)))
+		join_more(peer);
+	if (!vmo_rts_sound(&rts) || rts.sender != peer->rank || !rts.slot || rts.slot >= vmo_channel_slots(&peer->in))
 		return -EPROTO;
-	struct vmo_slot *slot = &peer->in.pages->slot[rts.slot];
+	struct vmo_slot *slot = vmo_channel_slot(&peer->in, rts.slot);
 	if (atomic_load_explicit(&slot->sequence, memory_order_acquire) != rts.sequence)
 		return -EPROTO;
 	in.peer = peer;
@@ -64,7 +75,7 @@ int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incom
 /* Waits until at least `least` bytes are readable; returns how many are, or -EPIPE. */
 static int64_t wait_filled(struct vmo_incoming *in, uint64_t least)
 {
-	struct vmo_slot *slot = &in->peer->in.pages->slot[in->slot];
+	struct vmo_slot *slot = vmo_channel_slot(&in->peer->in, in->slot);
 	struct vmo_wait wait = VMO_WAIT_INIT;
 	uint64_t filled;
 
@@ -271,7 +282,7 @@ static void answer(struct vmo_incoming *in, _Atomic uint64_t *word)
 {
 	atomic_store_explicit(word, in->sequence, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
-	if (vmo_unlikely(atomic_load_explicit(&in->peer->in.pages->head.sender_sleeps, memory_order_relaxed)) &&
+	if (vmo_unlikely(atomic_load_explicit(&in->peer->in.page->head.sender_sleeps, memory_order_relaxed)) &&
 	    in->peer->port)
 		vmo_xen_port_notify(in->peer->engine->xen, in->peer->port);
 }
@@ -281,11 +292,11 @@ void vmo_rndv_finish(struct vmo_incoming *in)
 {
 	vmo_count_within(pulled_messages, 1);
 	vmo_count_within(pulled_bytes, in->bytes);
-	answer(in, &in->peer->in.pages->slot[in->slot].done);
+	answer(in, &vmo_channel_slot(&in->peer->in, in->slot)->done);
 }
 
 /* Model: refuse. */
 void vmo_rndv_refuse(struct vmo_incoming *in)
 {
-	answer(in, &in->peer->in.pages->slot[in->slot].refused);
+	answer(in, &vmo_channel_slot(&in->peer->in, in->slot)->refused);
 }

@@ -7,10 +7,14 @@
  *   0        16        20     24        32      40       44      48      64
  *   | magic  | version | slot | sequence| bytes | sender | check | zero  |
  *
- * In the channel, VMO_CHANNEL_PAGES pages that the sender grants to the receiver's domain, writable:
+ * In the channel, pages that the sender grants to the receiver's domain, writable:
  *
- *   record 0      struct vmo_channel_head
- *   record 1..127 struct vmo_slot: one transfer each
+ *   first page    record 0        struct vmo_channel_head
+ *                 record 1..15    struct vmo_slot: one transfer each
+ *   seven more    record 16..127  likewise; granted once so many transfers are under way that the first page's may not
+ *                                 be enough. The sender writes their grefs, then `more`; the receiver maps them when it
+ *                                 takes the next RTS, and says so in `joined`, or that it cannot. Only then the sender
+ *                                 uses them: no RTS names a slot that its receiver has not mapped.
  *
  *                       sender                              receiver
  *   free      sequence == 0
@@ -28,7 +32,7 @@
  *
  * Sequences grow by one per channel and are never used twice, so a late store can't be taken for
  * another transfer's. A process decides nothing by a word that its peer may have changed: the sender
- * reads back `done`, `refused` and `withdrawals_seen` alone, the receiver copies a slot before it
+ * reads back `done`, `refused`, `withdrawals_seen` and `joined` alone, the receiver copies a slot before it
  * checks it. 0 means dead, free or not yet in every field.
  */
 #ifndef VMO_WIRE_H
@@ -37,7 +41,7 @@
 #include "shape.h"
 #include "xen.h"
 
-#define VMO_WIRE_VERSION 3
+#define VMO_WIRE_VERSION 4
 
 #define VMO_MAGIC_BYTES 16
 
@@ -56,7 +60,6 @@ struct vmo_rts {
 #define VMO_MESSAGE_MOST ((uint64_t)INT32_MAX)	/* a count of MPI's, should it have to be refused */
 _Static_assert(sizeof(struct vmo_rts) == VMO_RTS_BYTES, "the RTS has one fixed size");
 
-#define VMO_CHANNEL_PAGES 8
 #define VMO_SLOT_EXTENTS 8
 
 struct vmo_extent {
@@ -85,7 +88,9 @@ struct vmo_slot {
 };
 _Static_assert(sizeof(struct vmo_slot) == 256, "a slot is four cache lines");
 
-#define VMO_CHANNEL_SLOTS (VMO_CHANNEL_PAGES * 4096 / 256)	/* slot 0 is the head's place */
+#define VMO_CHANNEL_MORE 7		/* pages */
+#define VMO_PAGE_SLOTS (4096 / 256)	/* slot 0 is the head's place */
+#define VMO_CHANNEL_SLOTS ((1 + VMO_CHANNEL_MORE) * VMO_PAGE_SLOTS)
 
 struct vmo_channel_head {
 	_Alignas(256) _Atomic uint8_t alive;	/* byte 0: 1; cleared by Xen when the sender dies */
@@ -93,15 +98,18 @@ struct vmo_channel_head {
 	uint32_t version;
 	uint32_t sender, receiver;		/* ranks in MPI_COMM_WORLD */
 	_Atomic uint32_t sender_sleeps;		/* 1: wants an event with its FIN */
+	_Atomic uint32_t more;			/* VMO_CHANNEL_MORE: their grefs are below */
 	_Alignas(64) _Atomic uint32_t withdrawals_seen;	/* receiver's: it has unmapped what was withdrawn so far */
+	_Atomic uint32_t joined;		/* receiver's: pages of `more` that it has mapped */
+	_Alignas(64) vmo_gref gref[VMO_CHANNEL_MORE];
 };
 _Static_assert(sizeof(struct vmo_channel_head) == 256, "the head is one record");
 
-union vmo_channel_pages {
+union vmo_channel_page {
 	struct vmo_channel_head head;
-	struct vmo_slot slot[VMO_CHANNEL_SLOTS];
+	struct vmo_slot slot[VMO_PAGE_SLOTS];
 };
-_Static_assert(sizeof(union vmo_channel_pages) == VMO_CHANNEL_PAGES * VMO_PAGE_BYTES, "whole pages");
+_Static_assert(sizeof(union vmo_channel_page) == VMO_PAGE_BYTES, "a whole page");
 
 /* Fills the RTS's check word, and tells whether it is right. */
 void vmo_rts_seal(struct vmo_rts *rts);

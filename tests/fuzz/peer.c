@@ -22,7 +22,7 @@
 /* As in shim/peer_internal.h and peer_host.h; the sizes are checked. */
 struct hello { uint64_t kernel, digest; uint32_t domid, version, rank, zero; };
 struct proof { vmo_gref gref; uint8_t nonce[16]; };
-struct offer { uint32_t ok; vmo_gref channel[VMO_CHANNEL_PAGES]; vmo_gref directory; uint32_t port; };
+struct offer { uint32_t ok; vmo_gref channel, directory; uint32_t port; };
 
 struct input {
 	uint8_t fails_at, rounds, zero[6];		/* the exchange itself fails in a round; 0: it does not */
@@ -35,7 +35,7 @@ static struct input in;
 static struct other {
 	struct vmo_xen *xen;
 	struct vmo_grant grant[3];
-	vmo_gref gref[2 + VMO_CHANNEL_PAGES];	/* proof, directory, channel */
+	vmo_gref gref[3];	/* proof, directory, channel */
 } other[RANKS];
 static unsigned round_now, moment;
 
@@ -46,7 +46,7 @@ static void meanwhile(void)
 	for (int i = 0; i < STORES; i++) {
 		struct other *o = &other[in.store[i].rank % RANKS];
 		if (in.store[i].when == now && o->xen)
-			((uint64_t *)fake_page(o->gref[in.store[i].page % (2 + VMO_CHANNEL_PAGES)]))[in.store[i].word % 512] = in.store[i].value;
+			((uint64_t *)fake_page(o->gref[in.store[i].page % 3]))[in.store[i].word % 512] = in.store[i].value;
 	}
 }
 
@@ -68,7 +68,7 @@ static void begin_other(unsigned rank)
 	FUZZ_CHECK(!vmo_xen_open(&o->xen, NULL, rank + 1, NULL, 0));
 	FUZZ_CHECK(!vmo_xen_grant(o->xen, SELF + 1, 1, false, &o->grant[0], &o->gref[0]));
 	FUZZ_CHECK(!vmo_xen_grant(o->xen, SELF + 1, 1, false, &o->grant[1], &o->gref[1]));
-	FUZZ_CHECK(!vmo_xen_grant(o->xen, SELF + 1, VMO_CHANNEL_PAGES, true, &o->grant[2], &o->gref[2]));
+	FUZZ_CHECK(!vmo_xen_grant(o->xen, SELF + 1, 1, true, &o->grant[2], &o->gref[2]));
 	struct vmo_channel_head *head = fake_page(o->gref[2]);
 	head->version = VMO_WIRE_VERSION;
 	head->sender = world_rank[rank];
@@ -103,7 +103,7 @@ static void sound_record(unsigned rank, const void *own, void *record, size_t by
 		break;
 	case 3:
 		FUZZ_CHECK(bytes == sizeof offer);
-		memcpy(offer.channel, &o->gref[2], sizeof offer.channel);
+		offer.channel = o->gref[2];
 		memcpy(record, &offer, bytes);
 		break;
 	default:

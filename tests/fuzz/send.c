@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#define LIVE 12
+#define LIVE 24		/* more than one page has slots */
 #define MEMORY_BYTES (16 * VMO_PAGE_BYTES)
 #define OPS_MOST 200
 
@@ -111,15 +111,17 @@ static void use(struct fuzz_in *in, unsigned k, unsigned how)
 /* The receiver's stores. */
 static void store(struct fuzz_in *in, unsigned k)
 {
-	union vmo_channel_pages *out = world.from.in.pages, *back = world.to.in.pages;
+	union vmo_channel_page *out = world.from.in.page, *back = world.to.in.page;
 	uint8_t how = fuzz_u8(in);
 
+	if (vmo_channel_offers_more(&world.from.in))
+		vmo_channel_join_more(&world.from.in, world.receiver.xen, 1);
 	if (how % 4 == 0 && live[k])
-		atomic_store(&out->slot[live[k]->slot].done, live[k]->sequence);
+		atomic_store(&vmo_channel_slot(&world.to.out, live[k]->slot)->done, live[k]->sequence);
 	else if (how % 4 == 1 && live[k])
-		atomic_store(&out->slot[live[k]->slot].refused, live[k]->sequence);
+		atomic_store(&vmo_channel_slot(&world.to.out, live[k]->slot)->refused, live[k]->sequence);
 	else if (how % 8 == 2 && live[k])
-		((uint64_t *)&out->slot[live[k]->slot])[fuzz_u8(in) % (sizeof(struct vmo_slot) / 8)] = fuzz_u64(in);
+		((uint64_t *)vmo_channel_slot(&world.to.out, live[k]->slot))[fuzz_u8(in) % (sizeof(struct vmo_slot) / 8)] = fuzz_u64(in);
 	else if (how % 4 == 2)
 		((uint64_t *)out)[fuzz_u64(in) % (sizeof *out / 8)] = fuzz_u64(in);
 	else
@@ -135,13 +137,14 @@ static void end(void)
 		if (live[k])
 			vmo_rndv_fill(live[k]), vmo_rndv_release(live[k]);
 	memset(live, 0, sizeof live);
-	atomic_store(&world.to.in.pages->head.alive, 0);
-	memset(world.from.in.pages->slot + 1, 0, sizeof(struct vmo_slot) * (VMO_CHANNEL_SLOTS - 1));
+	atomic_store(&world.to.in.page->head.alive, 0);
+	for (uint32_t slot = 1; slot < vmo_channel_slots(&world.to.out); slot++)
+		memset(vmo_channel_slot(&world.to.out, slot), 0, sizeof(struct vmo_slot));
 	FUZZ_CHECK(vmo_rndv_reap(&world.sender) == 0);
-	atomic_store(&world.to.in.pages->head.alive, 1);
+	atomic_store(&world.to.in.page->head.alive, 1);
 	vmo_subst_detach(world.sender.subst, (uintptr_t)memory, MEMORY_BYTES);
 	hook.listener((uintptr_t)memory, MEMORY_BYTES, VMO_RELEASE_DISCARD);
-	FUZZ_CHECK(channel->free_slots == VMO_CHANNEL_SLOTS - 1);
+	FUZZ_CHECK(channel->free_slots == (channel->grown ? VMO_CHANNEL_SLOTS : VMO_PAGE_SLOTS) - 1);
 	for (uint32_t i = 0; i < channel->free_slots; i++) {
 		FUZZ_CHECK(channel->free_slot[i] > 0 && channel->free_slot[i] < VMO_CHANNEL_SLOTS && !seen[channel->free_slot[i]]);
 		seen[channel->free_slot[i]] = true;

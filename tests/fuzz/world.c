@@ -20,9 +20,9 @@ static unsigned to_come_count, moment, waited;
 
 /* ---- where things are shared ---- */
 
-static union vmo_channel_pages *channel(void)
+static union vmo_channel_page *channel(void)
 {
-	return fake_page(world.to.out.gref[0]);
+	return fake_page(world.to.out.gref);
 }
 
 static struct vmo_directory *directory(void)

@@ -152,10 +152,10 @@ static int whose_channel(const uint8_t *page)
 
 static void look_at(uint8_t *from, uint8_t *to)
 {
-	for (uint8_t *page = from; page + VMO_CHANNEL_PAGES * PAGE <= to; page += PAGE) {
+	for (uint8_t *page = from; page + PAGE <= to; page += PAGE) {
 		int whose = whose_channel(page);
 		if ((whose == 1 && where != 'i') || (whose == 2 && where != 'o'))
-			add(page, VMO_CHANNEL_PAGES * PAGE);
+			add(page, PAGE);
 	}
 	if (where == 'a')	/* catalog, payload, whatever is shared writable */
 		add(from, (size_t)(to - from));
