@@ -154,7 +154,7 @@ static void check_peers(struct vmo_engine *e)
 		on++;
 		FUZZ_CHECK(r != SELF && peer->domid == r + 1 && peer->pool);
 		FUZZ_CHECK(peer->rank < WORLD && (r < SELF ? peer->rank < world_rank[SELF] : peer->rank > world_rank[SELF]));
-		FUZZ_CHECK(peer->in.pages && peer->out.pages && peer->remote.directory);
+		FUZZ_CHECK(peer->in.page && peer->out.page && peer->remote.directory);
 		FUZZ_CHECK(peer->remote.owner == peer->domid && peer->remote.peer == peer->rank);
 	}
 	FUZZ_CHECK(on == e->peers_on);
