@@ -153,10 +153,10 @@ bool vmo_landing_for(struct vmo_rx *rx, struct vmo_claim *claim)
 		shared = !vmo_landing_claim(claim, rx);
 	else if (vmo_unlikely(indexed))
 		shared = is_pending(rx->buf);
-	if (shared ? land(rx) : by_type(rx))
-		return true;
-	vmo_landing_unclaim(claim);
-	return false;
+	bool done = shared ? land(rx) : by_type(rx);
+	if (!done || rx->landing)	/* only what is posted into the buffer itself keeps others out of it */
+		vmo_landing_unclaim(claim);
+	return done;
 }
 
 void vmo_landing_index(struct vmo_op *op)

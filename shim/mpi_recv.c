@@ -333,7 +333,10 @@ bool vmo_recv_poll(struct vmo_op *op)
 		return false;
 	if (!op->orphan)	/* whose end the list alone brings about (mpi_op.c) */
 		unlist(op);	/* its one message is here, or MPI has failed: no more polls */
-	return rc == MPI_SUCCESS && settle(op, &status, false);
+	bool changed = rc == MPI_SUCCESS && settle(op, &status, false);
+	if (op->orphan && !changed)
+		op->pulled = true;	/* MPI's own message, and nobody asks for its status */
+	return changed;
 }
 
 /* Nobody else may still be copying for this op. */
