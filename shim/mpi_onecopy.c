@@ -206,8 +206,10 @@ static bool detach(struct vmo_op *op)
 	if (locked)
 		vmo_enter();
 	op->detaching = false;
-	if (rc)
+	if (rc) {
+		op->asked_ns = vmo_now_ns();	/* not again at once */
 		return false;
+	}
 	uncount_sent(xfer);
 	xfer->late = true;
 	count_sent(xfer);

@@ -216,12 +216,16 @@ int vmo_subst_fill(struct vmo_subst *s, struct vmo_pool *pool, uintptr_t begin, 
 		return 0;
 	if (s->table.count > TABLE_FULL || vmo_fault(assoc_room))
 		return 0;
+	if (s->gaps && !vmo_subst_undisturbed(s)) {
+		vmo_admission_refused(&s->admission, begin, end);
+		return 0;
+	}
 	if (plan.kept + plan.gaps > most) {
 		rc = consolidate(s, pool, begin, end, &plan);
 		if (rc)
 			return rc;
 	}
-	if (!all_allowed(&plan) || (s->gaps && !vmo_subst_undisturbed(s))) {
+	if (!all_allowed(&plan)) {
 		vmo_admission_refused(&s->admission, begin, end);
 		return 0;
 	}

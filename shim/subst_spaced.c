@@ -30,9 +30,16 @@ static bool any_left(const struct vmo_subst *s)
 	return false;
 }
 
+/* Whatever this process's threads do. */
+static bool others_write(const struct vmo_subst *s)
+{
+	return s->windows || !vmo_memarea_quiet();
+}
+
 /*
  * A thread is about to be made. All associations end while nobody else can write: the last moment for
- * ranges with gaps. A thread that is made by another than the owner: there are threads already.
+ * ranges with gaps. A thread that is made by another than the owner: there are threads already. Where others write they
+ * stay in place, and are not detached: their receivers come first.
  */
 static void on_thread(void)
 {
@@ -42,7 +49,7 @@ static void on_thread(void)
 		return;
 	vmo_subst_lock();
 	__atomic_store_n(&s->crowded, true, __ATOMIC_RELAXED);
-	if (s->enabled && s->spaced) {
+	if (s->enabled && s->spaced && !others_write(s)) {
 		vmo_count(thread_releases, vmo_subst_end_all(s, VMO_WHY_FORK));
 		s->apart = !any_left(s);
 	}
@@ -84,7 +91,7 @@ bool vmo_subst_alone(struct vmo_subst *s)
 
 bool vmo_subst_undisturbed(struct vmo_subst *s)
 {
-	return vmo_subst_alone(s) && !s->windows && vmo_memarea_quiet();
+	return vmo_subst_alone(s) && !others_write(s);
 }
 
 void vmo_subst_windows(struct vmo_subst *s)
@@ -136,7 +143,7 @@ int vmo_subst_detach_spaced(struct vmo_subst *s, uintptr_t address, size_t bytes
 
 	sigfillset(&all);
 	vmo_subst_lock();
-	if (!s->apart && (s->windows || !vmo_memarea_quiet())) {	/* nobody may write where pages change: the receiver comes first */
+	if (!s->apart && !vmo_subst_undisturbed(s)) {	/* somebody may write where pages would change: the receiver comes first */
 		rc = -EBUSY;
 	} else if (!s->apart) {	/* else it was detached before the thread was made */
 		pthread_sigmask(SIG_SETMASK, &all, &before);

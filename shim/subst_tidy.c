@@ -16,7 +16,8 @@
  * And buffers that are sent no more, wherever they lie: a program that goes from one place of its memory to the next
  * would hold pages for all that it ever sent.
  *
- * And scars, which a swap leaves in the table of what is in place: where they fill half of it, they are mended.
+ * And scars, which a swap leaves in the table of what is in place: neighbours become one. A program that goes through its
+ * memory, and frees none of it, would fill the table with them.
  *
  * As in subst_evict.c nobody else may be writing.
  */
@@ -24,8 +25,6 @@
 
 #include "stats.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 struct extent {
@@ -212,34 +211,22 @@ static unsigned leave_sparse(struct vmo_subst *s, struct vmo_pool *const *pool, 
 	return buffers;
 }
 
-static uint32_t scars(const struct vmo_subst *s)
+static bool one_scar(const struct vmo_assoc *a, const struct vmo_assoc *b)
 {
-	uint32_t n = 0;
-
-	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++)
-		n += !a->block;
-	return n;
+	return !a->block && !b->block && a->end == b->begin;
 }
 
-/* Of a program that frees nothing they would stay, and a full table takes nothing in any more. */
-static void mend_scars(struct vmo_subst *s, uint32_t *most)
+static void join_scars(struct vmo_subst *s)
 {
-	sigset_t all, before;
-	int ignored = 0;
+	struct vmo_assoc *at = s->table.at;
+	uint32_t kept = 0;
 
-	if (scars(s) < VMO_ASSOC_MOST / 2)
-		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (uint32_t i = s->table.count; i-- > 0;) {
-		struct vmo_assoc a = s->table.at[i];
-
-		if (a.block || vmo_assoc_pages(&a) > *most)
-			continue;
-		*most -= vmo_assoc_pages(&a);
-		vmo_subst_release(s, a.begin, a.end, VMO_HOW_COPY, VMO_WHY_ROOM, &ignored);
-	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	for (uint32_t i = 0; i < s->table.count; i++)
+		if (kept && one_scar(&at[kept - 1], &at[i]))
+			at[kept - 1].end = at[i].end;
+		else
+			at[kept++] = at[i];
+	s->table.count = kept;
 }
 
 unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint32_t pools)
@@ -248,10 +235,11 @@ unsigned vmo_subst_tidy(struct vmo_subst *s, struct vmo_pool *const *pool, uint3
 	unsigned buffers = 0;
 
 	vmo_subst_lock();
-	if (s->enabled)
+	if (s->enabled) {
+		join_scars(s);
 		trim_all(s);
+	}
 	if (vmo_subst_undisturbed(s)) {
-		mend_scars(s, &most);
 		buffers = leave_old(s, &most);
 		buffers += leave_sparse(s, pool, pools, most);
 	}

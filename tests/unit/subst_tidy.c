@@ -249,16 +249,16 @@ static void large_ones_stay(struct setup *s)
 	}
 }
 
-/* More than the table has room for, in turns, none of them ever freed. */
+/* More than the table has room for, one after the other through memory, none of them ever freed. */
 static void the_table_never_fills(struct setup *s)
 {
-	enum { TURNS = 7, TURN = 500 };		/* single pages apart, so that none is one with another */
-	char *buffer = map_anonymous((size_t)TURNS * TURN * 2 * PAGE);
+	enum { TURNS = 7, TURN = 500 };		/* single pages */
+	char *buffer = map_anonymous((size_t)TURNS * TURN * PAGE);
 
 	reopen(s);
 	for (unsigned turn = 0; turn < TURNS; turn++) {
 		for (unsigned i = 0; i < TURN; i++) {
-			char *at = buffer + (size_t)(turn * TURN + i) * 2 * PAGE;
+			char *at = buffer + (size_t)(turn * TURN + i) * PAGE;
 
 			pair_fill(at, PAGE, turn * TURN + i);
 			CHECK_RC(offer(s, at, PAGE), 1);
@@ -269,8 +269,8 @@ static void the_table_never_fills(struct setup *s)
 		CHECK_RC(taken(s), 0);
 	}
 	for (unsigned i = 0; i < TURNS * TURN; i++)
-		CHECK(pair_same(buffer + (size_t)i * 2 * PAGE, 0, PAGE, i));
-	CHECK(munmap(buffer, (size_t)TURNS * TURN * 2 * PAGE) == 0);
+		CHECK(pair_same(buffer + (size_t)i * PAGE, 0, PAGE, i));
+	CHECK(munmap(buffer, (size_t)TURNS * TURN * PAGE) == 0);
 }
 
 static void nothing_moves(struct setup *s, char *gaps)
