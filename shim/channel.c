@@ -9,8 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FEW_SLOTS = VMO_PAGE_SLOTS / 2 };	/* so that the receiver has mapped more before there are none */
-
 static uint32_t rts_sum(const struct vmo_rts *rts)
 {
 	const unsigned char *p = (const unsigned char *)rts;
@@ -124,7 +122,7 @@ void vmo_channel_close(struct vmo_channel *channel, struct vmo_xen *xen)
 }
 
 /* Sender's side. What fails is not tried again: the slots of one page do. */
-static void ask_for_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer)
+static void grant_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer)
 {
 	vmo_gref gref[VMO_CHANNEL_MORE];
 	void *more;
@@ -132,37 +130,34 @@ static void ask_for_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_d
 	channel->asked = true;
 	if (grant_pages(xen, peer, VMO_CHANNEL_MORE, &channel->more_grant, gref, &more))
 		return;
-	channel->more = more;
+	__atomic_store_n(&channel->more, more, __ATOMIC_RELEASE);
 	memcpy(channel->page->head.gref, gref, sizeof gref);
 	atomic_store_explicit(&channel->page->head.more, VMO_CHANNEL_MORE, memory_order_release);
+	add_slots(channel, VMO_PAGE_SLOTS, VMO_CHANNEL_SLOTS);
 }
 
-void vmo_channel_join_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer)
+static bool more_was_refused(const struct vmo_channel *channel)
 {
-	vmo_gref gref[VMO_CHANNEL_MORE];
-	void *more;
+	return atomic_load_explicit(&channel->page->head.no_more, memory_order_acquire) != 0;
+}
 
-	if (!vmo_channel_offers_more(channel))
-		return;
-	memcpy(gref, channel->page->head.gref, sizeof gref);
-	if (!vmo_xen_map(xen, peer, gref, VMO_CHANNEL_MORE, true, &more)) {
-		__atomic_store_n(&channel->more, more, __ATOMIC_RELEASE);
-		atomic_store_explicit(&channel->page->head.joined, VMO_CHANNEL_MORE, memory_order_release);
-	}
-	__atomic_store_n(&channel->asked, true, __ATOMIC_RELEASE);
+/* Slots that the receiver cannot see are forgotten. */
+static void drop_refused(struct vmo_channel *channel)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < channel->free_slots; i++)
+		if (channel->free_slot[i] < VMO_PAGE_SLOTS)
+			channel->free_slot[kept++] = channel->free_slot[i];
+	channel->free_slots = kept;
 }
 
 int vmo_channel_take(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer, uint64_t *sequence)
 {
-	if (vmo_unlikely(channel->free_slots < FEW_SLOTS && !channel->grown)) {
-		if (!channel->asked)
-			ask_for_more(channel, xen, peer);
-		if (channel->more &&
-		    atomic_load_explicit(&channel->page->head.joined, memory_order_acquire) == VMO_CHANNEL_MORE) {
-			channel->grown = true;
-			add_slots(channel, VMO_PAGE_SLOTS, VMO_CHANNEL_SLOTS);
-		}
-	}
+	if (vmo_unlikely(!channel->free_slots && !channel->asked))
+		grant_more(channel, xen, peer);
+	if (vmo_unlikely(channel->more && more_was_refused(channel)))
+		drop_refused(channel);
 	if (!channel->free_slots || vmo_fault(slot))
 		return -EAGAIN;
 	*sequence = ++channel->sequence;
@@ -172,5 +167,27 @@ int vmo_channel_take(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid
 void vmo_channel_give(struct vmo_channel *channel, uint32_t slot)
 {
 	atomic_store_explicit(&vmo_channel_slot(channel, slot)->sequence, 0, memory_order_release);
-	channel->free_slot[channel->free_slots++] = (uint16_t)slot;
+	if (vmo_likely(!vmo_channel_refused(channel, slot)))
+		channel->free_slot[channel->free_slots++] = (uint16_t)slot;
+}
+
+void vmo_channel_join_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer)
+{
+	struct vmo_channel_head *head = &channel->page->head;
+	vmo_gref gref[VMO_CHANNEL_MORE];
+	void *more;
+
+	if (channel->asked || atomic_load_explicit(&head->more, memory_order_acquire) != VMO_CHANNEL_MORE)
+		return;
+	channel->asked = true;
+	memcpy(gref, head->gref, sizeof gref);
+	if (vmo_xen_map(xen, peer, gref, VMO_CHANNEL_MORE, true, &more))
+		atomic_store_explicit(&head->no_more, 1, memory_order_release);
+	else
+		__atomic_store_n(&channel->more, more, __ATOMIC_RELEASE);
+}
+
+void vmo_channel_refuse(struct vmo_channel *channel, uint32_t slot)
+{
+	atomic_fetch_or_explicit(&channel->page->head.refused[slot / 32], (uint32_t)1 << slot % 32, memory_order_release);
 }

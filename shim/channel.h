@@ -19,7 +19,6 @@ struct vmo_channel {
 	struct vmo_grant grant, more_grant;	/* sender's side only */
 	vmo_gref gref;				/* of the first page */
 	bool asked;				/* sender: has tried to grant more; receiver: to map them */
-	bool grown;				/* sender: has the slots of `more` */
 	uint64_t sequence;			/* of the newest transfer */
 	uint32_t free_slots;
 	uint16_t free_slot[VMO_CHANNEL_SLOTS];
@@ -36,24 +35,25 @@ int vmo_channel_join(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid
 /* Ungrants or unmaps. Safe on a channel that is not open. */
 void vmo_channel_close(struct vmo_channel *channel, struct vmo_xen *xen);
 
-/* A free slot's number, or -EAGAIN; its next sequence number goes to *sequence. Asks for more pages where few are left. */
+/* A free slot's number, or -EAGAIN; its next sequence number goes to *sequence. Grants more pages where none is left. */
 int vmo_channel_take(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer, uint64_t *sequence);
 void vmo_channel_give(struct vmo_channel *channel, uint32_t slot);
 
-/* Receiver's side: maps the pages that the sender has more of, once; if that fails, the sender will not use them. */
+/* Receiver's side: maps the pages that the sender has more of, if it has; tries once. */
 void vmo_channel_join_more(struct vmo_channel *channel, struct vmo_xen *xen, vmo_domid peer);
 
-/* Receiver's side: is there something to join? */
-static inline bool vmo_channel_offers_more(const struct vmo_channel *channel)
+/* Receiver's side: refuses what is offered in a slot that it cannot map; sender's: was it? */
+void vmo_channel_refuse(struct vmo_channel *channel, uint32_t slot);
+static inline bool vmo_channel_refused(const struct vmo_channel *channel, uint32_t slot)
 {
-	return __atomic_load_n((const uint32_t *)&channel->page->head.more, __ATOMIC_ACQUIRE) == VMO_CHANNEL_MORE &&
-	       !__atomic_load_n(&channel->asked, __ATOMIC_ACQUIRE);
+	return slot >= VMO_PAGE_SLOTS &&
+	       __atomic_load_n((const uint32_t *)&channel->page->head.refused[slot / 32], __ATOMIC_ACQUIRE) >> slot % 32 & 1;
 }
 
-/* Slots that are there, the head's place included; those from 1 on may be asked for. */
-static inline uint32_t vmo_channel_slots(const struct vmo_channel *channel)
+/* Is the slot's page there? */
+static inline bool vmo_channel_has(const struct vmo_channel *channel, uint32_t slot)
 {
-	return __atomic_load_n(&channel->more, __ATOMIC_ACQUIRE) ? VMO_CHANNEL_SLOTS : VMO_PAGE_SLOTS;
+	return slot < VMO_PAGE_SLOTS || (slot < VMO_CHANNEL_SLOTS && __atomic_load_n(&channel->more, __ATOMIC_ACQUIRE));
 }
 
 static inline struct vmo_slot *vmo_channel_slot(const struct vmo_channel *channel, uint32_t slot)

@@ -371,7 +371,8 @@ enum vmo_xfer_state vmo_rndv_state(const struct vmo_xfer *xfer)
 
 	if (vmo_likely(atomic_load_explicit(&slot->done, memory_order_acquire) == xfer->sequence))
 		return VMO_XFER_DONE;
-	if (vmo_unlikely(atomic_load_explicit(&slot->refused, memory_order_acquire) == xfer->sequence))
+	if (vmo_unlikely(atomic_load_explicit(&slot->refused, memory_order_acquire) == xfer->sequence ||
+	                 vmo_channel_refused(&xfer->peer->out, xfer->slot)))
 		return VMO_XFER_REFUSED;
 	return vmo_likely(vmo_channel_alive(&xfer->peer->in)) ? VMO_XFER_PENDING : VMO_XFER_LOST;
 }

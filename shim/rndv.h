@@ -103,7 +103,7 @@ void vmo_rndv_sleep(struct vmo_xfer *xfer, uint64_t timeout_ns);
 struct vmo_incoming {
 	struct vmo_peer *peer;
 	uint32_t slot;
-	uint32_t extents;
+	uint32_t extents;		/* 0: its slot cannot be seen; it can only be refused */
 	uint64_t sequence;
 	uint64_t bytes;
 	uint64_t span;			/* strips != 0: extents but the last cover so much, with gaps */

@@ -30,13 +30,24 @@ static bool extents_sound(const struct vmo_incoming *in)
 	                                         in->extent[data].bytes == in->strips * sizeof(struct vmo_strip)));
 }
 
-static __attribute__((noinline, cold)) void join_more(struct vmo_peer *peer)
+/* False: the slot's page cannot be mapped. */
+static __attribute__((noinline, cold)) bool join_more(struct vmo_peer *peer, uint32_t slot)
 {
 	struct vmo_engine *e = peer->engine;
 
 	pthread_mutex_lock(&e->lock);
 	vmo_channel_join_more(&peer->in, e->xen, peer->domid);
 	pthread_mutex_unlock(&e->lock);
+	return vmo_channel_has(&peer->in, slot);
+}
+
+/* What is in its slot nobody here can see, but it can be refused: nothing of it can be mapped or looked at. */
+static int accept_unseen(struct vmo_peer *peer, const struct vmo_rts *rts, struct vmo_incoming *out)
+{
+	if (rts->bytes > VMO_MESSAGE_MOST)
+		return -EPROTO;
+	*out = (struct vmo_incoming){ .peer = peer, .slot = rts->slot, .sequence = rts->sequence, .bytes = rts->bytes };
+	return 0;
 }
 
 /* Model: accept. */
@@ -47,10 +58,10 @@ int vmo_rndv_accept(struct vmo_peer *peer, const void *message, struct vmo_incom
 
 	vmo_giveback_turn(peer->engine);
 	memcpy(&rts, message, sizeof rts);
-	if (vmo_unlikely(vmo_channel_offers_more(&peer->in)))
-		join_more(peer);
-	if (!vmo_rts_sound(&rts) || rts.sender != peer->rank || !rts.slot || rts.slot >= vmo_channel_slots(&peer->in))
+	if (!vmo_rts_sound(&rts) || rts.sender != peer->rank || !rts.slot || rts.slot >= VMO_CHANNEL_SLOTS)
 		return -EPROTO;
+	if (vmo_unlikely(!vmo_channel_has(&peer->in, rts.slot)) && !join_more(peer, rts.slot))
+		return accept_unseen(peer, &rts, out);
 	struct vmo_slot *slot = vmo_channel_slot(&peer->in, rts.slot);
 	if (atomic_load_explicit(&slot->sequence, memory_order_acquire) != rts.sequence)
 		return -EPROTO;
@@ -205,6 +216,9 @@ static inline __attribute__((always_inline)) int pull_extents(struct vmo_incomin
 int vmo_rndv_pull_into(struct vmo_incoming *in, struct vmo_sink *sink, uint64_t bytes)
 {
 	struct vmo_sink whole;
+
+	if (vmo_unlikely(!in->extents))
+		return -ENOBUFS;	/* unseen */
 	bool compare = vmo_unlikely(in->sum != 0) && bytes == in->bytes;
 
 	if (compare)
@@ -266,6 +280,8 @@ int64_t vmo_rndv_look(struct vmo_incoming *in, uint64_t at, const char **from, s
 
 	if (in->strips)
 		return -ENOTSUP;	/* its bytes have gaps between them */
+	if (vmo_unlikely(!in->extents))
+		return -ENOBUFS;	/* unseen */
 	for (uint32_t i = 0; i < in->extents; before += in->extent[i++].bytes)
 		if (at < before + in->extent[i].bytes)
 			return look_in(in, &in->extent[i], before, at, from, mapping);
@@ -277,10 +293,9 @@ void vmo_rndv_unlook(struct vmo_incoming *in, struct vmo_mapping *mapping)
 	vmo_mapcache_put(in->peer->engine->cache, mapping);
 }
 
-/* The store that the sender polls, then the event if it sleeps (it looked again after asking). */
-static void answer(struct vmo_incoming *in, _Atomic uint64_t *word)
+/* After the store that the sender polls: the event if it sleeps (it looked again after asking). */
+static void wake(const struct vmo_incoming *in)
 {
-	atomic_store_explicit(word, in->sequence, memory_order_release);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (vmo_unlikely(atomic_load_explicit(&in->peer->in.page->head.sender_sleeps, memory_order_relaxed)) &&
 	    in->peer->port)
@@ -292,11 +307,18 @@ void vmo_rndv_finish(struct vmo_incoming *in)
 {
 	vmo_count_within(pulled_messages, 1);
 	vmo_count_within(pulled_bytes, in->bytes);
-	answer(in, &vmo_channel_slot(&in->peer->in, in->slot)->done);
+	atomic_store_explicit(&vmo_channel_slot(&in->peer->in, in->slot)->done, in->sequence, memory_order_release);
+	wake(in);
 }
 
 /* Model: refuse. */
 void vmo_rndv_refuse(struct vmo_incoming *in)
 {
-	answer(in, &vmo_channel_slot(&in->peer->in, in->slot)->refused);
+	struct vmo_channel *channel = &in->peer->in;
+
+	if (vmo_likely(vmo_channel_has(channel, in->slot)))
+		atomic_store_explicit(&vmo_channel_slot(channel, in->slot)->refused, in->sequence, memory_order_release);
+	else
+		vmo_channel_refuse(channel, in->slot);
+	wake(in);
 }

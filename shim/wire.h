@@ -11,10 +11,10 @@
  *
  *   first page    record 0        struct vmo_channel_head
  *                 record 1..15    struct vmo_slot: one transfer each
- *   seven more    record 16..127  likewise; granted once so many transfers are under way that the first page's may not
- *                                 be enough. The sender writes their grefs, then `more`; the receiver maps them when it
- *                                 takes the next RTS, and says so in `joined`, or that it cannot. Only then the sender
- *                                 uses them: no RTS names a slot that its receiver has not mapped.
+ *   seven more    record 16..127  likewise; granted when more transfers are under way than the first page has slots.
+ *                                 The sender writes their grefs, then `more`; the receiver maps them when an RTS names
+ *                                 the first of these slots. If it cannot, it sets `no_more` and refuses such transfers
+ *                                 one by one, by their slots' bits of `refused`; the sender uses these slots no more.
  *
  *                       sender                              receiver
  *   free      sequence == 0
@@ -32,7 +32,7 @@
  *
  * Sequences grow by one per channel and are never used twice, so a late store can't be taken for
  * another transfer's. A process decides nothing by a word that its peer may have changed: the sender
- * reads back `done`, `refused`, `withdrawals_seen` and `joined` alone, the receiver copies a slot before it
+ * reads back `done`, `refused`, `withdrawals_seen` and `no_more` alone, the receiver copies a slot before it
  * checks it. 0 means dead, free or not yet in every field.
  */
 #ifndef VMO_WIRE_H
@@ -100,7 +100,8 @@ struct vmo_channel_head {
 	_Atomic uint32_t sender_sleeps;		/* 1: wants an event with its FIN */
 	_Atomic uint32_t more;			/* VMO_CHANNEL_MORE: their grefs are below */
 	_Alignas(64) _Atomic uint32_t withdrawals_seen;	/* receiver's: it has unmapped what was withdrawn so far */
-	_Atomic uint32_t joined;		/* receiver's: pages of `more` that it has mapped */
+	_Atomic uint32_t no_more;		/* receiver's: it cannot map `more`, */
+	_Atomic uint32_t refused[VMO_CHANNEL_SLOTS / 32];	/* and refuses the transfers in these slots */
 	_Alignas(64) vmo_gref gref[VMO_CHANNEL_MORE];
 };
 _Static_assert(sizeof(struct vmo_channel_head) == 256, "the head is one record");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A channel begins with one page. When few of its slots are left its sender grants seven more, and takes their slots only
- * after the receiver has mapped them; what the receiver cannot map is never taken. A slot is the same record on both
- * sides, and closing gives all pages back.
+ * A channel begins with one page. When none of its slots is left its sender grants seven more, and the receiver maps them. If
+ * it cannot, it refuses what is in their slots, one by one, and the sender takes none of them again. A slot is the same
+ * record on both sides.
  */
 #include "xen_pair.h"
 
@@ -23,7 +23,6 @@ static void take(struct pair *pair, struct vmo_channel *channel, int slots)
 		int slot = vmo_channel_take(channel, pair->xen, pair->peer, &next);
 
 		CHECK(slot >= 1 && slot < VMO_CHANNEL_SLOTS && !taken[slot] && next == sequence + 1);
-		CHECK(slot < VMO_PAGE_SLOTS || channel->grown);
 		taken[slot] = true;
 		sequence = next;
 		atomic_store(&vmo_channel_slot(channel, (uint32_t)slot)->sequence, 1000u + (unsigned)slot);
@@ -60,12 +59,8 @@ static void grows(struct pair *pair)
 	struct vmo_channel channel = { 0 };
 
 	open_one(pair, &channel);
-	take(pair, &channel, 1);
-	CHECK(!channel.more);			/* few transfers ask for nothing */
-	take(pair, &channel, ONE - 1);
-	take_none(pair, &channel);		/* offered, but not yet mapped */
-	pair_meet(pair);
-	pair_meet(pair);
+	take(pair, &channel, ONE);
+	CHECK(!channel.more);			/* so far one page is enough */
 	take(pair, &channel, ALL - ONE);
 	take_none(pair, &channel);
 	pair_meet(pair);
@@ -74,7 +69,6 @@ static void grows(struct pair *pair)
 	take(pair, &channel, ALL);		/* all came back, none twice */
 	take_none(pair, &channel);
 	give_all(&channel);
-	pair_meet(pair);
 	vmo_channel_close(&channel, pair->xen);
 }
 
@@ -82,18 +76,20 @@ static void grows(struct pair *pair)
 static void stays_small(struct pair *pair)
 {
 	struct vmo_channel channel = { 0 };
+	uint32_t refused;
 
 	open_one(pair, &channel);
-	take(pair, &channel, ONE);
+	take(pair, &channel, ONE + 2);
 	channel.page->head.gref[3] = ~(vmo_gref)0;
 	pair_meet(pair);
-	pair_meet(pair);
-	take_none(pair, &channel);
+	pair_hear(pair, &refused, sizeof refused);
+	for (uint32_t slot = 1; slot < VMO_CHANNEL_SLOTS; slot++)
+		CHECK(vmo_channel_refused(&channel, slot) == (slot == refused));
+	CHECK(taken[refused]);
 	give_all(&channel);
 	take(pair, &channel, ONE);
 	take_none(pair, &channel);
 	give_all(&channel);
-	pair_meet(pair);
 	vmo_channel_close(&channel, pair->xen);
 }
 
@@ -110,13 +106,11 @@ static void join_one(struct pair *pair, struct vmo_channel *channel)
 
 	pair_hear(pair, &gref, sizeof gref);
 	CHECK_RC(vmo_channel_join(channel, pair->xen, pair->peer, gref, 1, 2), 0);
-	CHECK_RC(vmo_channel_slots(channel), VMO_PAGE_SLOTS);
-	CHECK(!vmo_channel_offers_more(channel));
+	vmo_channel_join_more(channel, pair->xen, pair->peer);	/* nothing yet */
+	CHECK(vmo_channel_has(channel, ONE) && !vmo_channel_has(channel, VMO_PAGE_SLOTS));
 	pair_meet(pair);
 	pair_meet(pair);
-	CHECK(vmo_channel_offers_more(channel));
 	vmo_channel_join_more(channel, pair->xen, pair->peer);
-	CHECK(!vmo_channel_offers_more(channel));	/* once */
 }
 
 static void join_all(struct pair *pair)
@@ -124,12 +118,9 @@ static void join_all(struct pair *pair)
 	struct vmo_channel channel = { 0 };
 
 	join_one(pair, &channel);
-	CHECK_RC(vmo_channel_slots(&channel), VMO_CHANNEL_SLOTS);
-	pair_meet(pair);
-	pair_meet(pair);
+	CHECK(vmo_channel_has(&channel, ALL) && !vmo_channel_has(&channel, ALL + 1));
 	for (uint32_t slot = 1; slot < VMO_CHANNEL_SLOTS; slot++)
 		CHECK_RC(atomic_load(&vmo_channel_slot(&channel, slot)->sequence), 1000 + slot);
-	pair_meet(pair);
 	vmo_channel_close(&channel, pair->xen);
 	pair_meet(pair);
 }
@@ -137,12 +128,13 @@ static void join_all(struct pair *pair)
 static void join_page_alone(struct pair *pair)
 {
 	struct vmo_channel channel = { 0 };
+	uint32_t refused = VMO_PAGE_SLOTS + 1;
 
 	join_one(pair, &channel);
-	CHECK_RC(vmo_channel_slots(&channel), VMO_PAGE_SLOTS);
-	pair_meet(pair);
+	CHECK(vmo_channel_has(&channel, ONE) && !vmo_channel_has(&channel, VMO_PAGE_SLOTS));
+	vmo_channel_refuse(&channel, refused);
+	pair_tell(pair, &refused, sizeof refused);
 	vmo_channel_close(&channel, pair->xen);
-	pair_meet(pair);
 }
 
 static void mapper(struct pair *pair)
