@@ -280,13 +280,14 @@ int vmo_subst_check(struct vmo_subst *s, uintptr_t address, size_t bytes)
 
 struct vmo_subst_usage vmo_subst_usage(struct vmo_subst *s)
 {
-	struct vmo_subst_usage usage = { 0, 0, 0 };
+	struct vmo_subst_usage usage = { 0 };
 
 	vmo_subst_lock();
 	usage.admission = s->admission.n;
 	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
 		usage.associations += a->block != NULL;
 		usage.pages += a->block ? vmo_assoc_pages(a) : 0;
+		usage.scars += !a->block;
 	}
 	vmo_subst_unlock();
 	return usage;
