@@ -107,7 +107,7 @@ bool vmo_subst_evict_one(struct vmo_subst *s, const struct vmo_eviction *wish)
 	struct vmo_block *block;
 	bool left;
 
-	if (!vmo_subst_alone(s) || !enough(s, wish) || !(block = find_victim(s, wish)) || !vmo_subst_undisturbed(s))
+	if (!vmo_subst_may_space(s) || !enough(s, wish) || !(block = find_victim(s, wish)) || !vmo_subst_undisturbed(s))
 		return false;
 	left = vmo_subst_evict_block(s, block) > 0;
 	vmo_count(evicted_buffers, left);
