@@ -27,6 +27,7 @@ static struct vmo_memhook hook = { .effective = yes, .threads = &threads };
 static char *memory;
 static struct vmo_xfer *live[LIVE];
 static bool filled[LIVE];
+static bool spoiled;		/* the peer wrote where it refuses slots: they may be gone for good */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -108,6 +109,14 @@ static void use(struct fuzz_in *in, unsigned k, unsigned how)
 	}
 }
 
+static void scribble(union vmo_channel_page *out, size_t word, uint64_t value)
+{
+	size_t at = word * sizeof value;
+
+	spoiled |= at >= offsetof(struct vmo_channel_head, withdrawals_seen) && at < offsetof(struct vmo_channel_head, gref);
+	((uint64_t *)out)[word] = value;
+}
+
 /* The receiver's stores. */
 static void store(struct fuzz_in *in, unsigned k)
 {
@@ -121,7 +130,7 @@ static void store(struct fuzz_in *in, unsigned k)
 	else if (how % 8 == 2 && live[k])
 		((uint64_t *)vmo_channel_slot(&world.to.out, live[k]->slot))[fuzz_u8(in) % (sizeof(struct vmo_slot) / 8)] = fuzz_u64(in);
 	else if (how % 4 == 2)
-		((uint64_t *)out)[fuzz_u64(in) % (sizeof *out / 8)] = fuzz_u64(in);
+		scribble(out, fuzz_u64(in) % (sizeof *out / 8), fuzz_u64(in));
 	else
 		atomic_store(&back->head.alive, fuzz_u8(in) & 1);
 }
@@ -143,7 +152,8 @@ static void end(void)
 	vmo_subst_detach(world.sender.subst, (uintptr_t)memory, MEMORY_BYTES);
 	hook.listener((uintptr_t)memory, MEMORY_BYTES, VMO_RELEASE_DISCARD);
 	FUZZ_CHECK(channel->free_slots <= (channel->more ? VMO_CHANNEL_SLOTS : VMO_PAGE_SLOTS) - 1);
-	FUZZ_CHECK(channel->free_slots >= VMO_PAGE_SLOTS - 1);	/* the others the peer may have refused */
+	FUZZ_CHECK(channel->free_slots >= VMO_PAGE_SLOTS - 1);
+	FUZZ_CHECK(spoiled || channel->free_slots == (channel->more ? VMO_CHANNEL_SLOTS : VMO_PAGE_SLOTS) - 1);
 	for (uint32_t i = 0; i < channel->free_slots; i++) {
 		FUZZ_CHECK(channel->free_slot[i] > 0 && channel->free_slot[i] < VMO_CHANNEL_SLOTS && !seen[channel->free_slot[i]]);
 		seen[channel->free_slot[i]] = true;

@@ -7,19 +7,13 @@
 preload=$build/faults/libvmonecopy.so
 [ -f "$preload" ] || skip "not built: make faults-build"
 
-cat >"$work/rank.sh" <<-'EOF'
-	rank=${PMI_RANK:-${OMPI_COMM_WORLD_RANK:-0}}
-	VMONECOPY_FAULT=count
-	[ "$rank" != "$rank_with_fault" ] || VMONECOPY_FAULT=$fault
-	export VMONECOPY_FAULT
-	exec "$@"
-EOF
+fault_script
 
 # each POINT RANK COUNTER: leaves the sum of that counter in $sum
 each() {
 	sum=0
 	for n in 3 4 5 6 7 8 9; do
-		job $mpi XENEMU_DIR="$XENEMU_DIR" VMONECOPY_SUBSTITUTE=0 fault="$1:$n" rank_with_fault="$2" \
+		job $mpi XENEMU_DIR="$XENEMU_DIR" VMONECOPY_SUBSTITUTE=0 fault="$1:$n" ranks_with_fault="$2" \
 			sh "$work/rank.sh" "$build/tests/$mpi/many_at_once"
 		is=$?
 		[ $is -eq 0 ] && grep -q '^ok$' "$work/out" || fail "$mpi, $1:$n in rank $2: exit code $is: $(last_words)"

@@ -10,12 +10,7 @@ preload=$build/faults/libvmonecopy.so
 [ -f "$preload" ] || skip "not built: make faults-build"
 ranks=6 seconds=60
 
-cat >"$work/rank.sh" <<-'EOF'
-	rank=${PMI_RANK:-${OMPI_COMM_WORLD_RANK:-0}}
-	export VMONECOPY_FAULT=count
-	case " $ranks_with_fault " in *" $rank "*) VMONECOPY_FAULT=$fault ;; esac
-	exec "$@"
-EOF
+fault_script
 
 # run FAULT RANKS [ARGUMENT...]: the job with this fault in these ranks
 run() {
