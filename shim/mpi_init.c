@@ -123,46 +123,57 @@ int vmo_Init_thread(int *argc, char ***argv, int required, int *provided)
 	return init_returned(shim.mpi.Init_thread(argc, argv, required, provided));
 }
 
-/*
- * Until all ranks are here, somebody may still pull from our pages, or wait for a refused message. False: a peer is dead,
- * or has found so and gone on; MPI's own MPI_Finalize shall say what then becomes of the job.
- */
-static bool wait_for_all(void)
+bool vmo_end_wait(MPI_Request *request, MPI_Status *status)
 {
 	struct vmo_wait wait = VMO_WAIT_INIT;
-	MPI_Request request;
 	int flag = 0;
 
-	if (shim.mpi.Ibarrier(shim.private_comm, &request) != MPI_SUCCESS)
-		return true;
-	while (shim.mpi.Test(&request, &flag, MPI_STATUS_IGNORE) == MPI_SUCCESS && !flag) {
+	while (shim.mpi.Test(request, &flag, status) == MPI_SUCCESS && !flag) {
 		if (shim.active)
 			vmo_mpi_progress(NULL);
-		if (vmo_wait_turn(&wait) == VMO_WAIT_SLEEP && shim.active && vmo_engine_dead_peer(&shim.engine))
+		if (vmo_wait_turn(&wait) == VMO_WAIT_SLEEP && vmo_engine_dead_peer(&shim.engine))
 			return false;
 	}
+	return flag;
+}
+
+/* Until all ranks are here, somebody may still pull from our pages, or wait for a refused message. */
+static bool wait_for_all(void)
+{
+	MPI_Request request;
+
+	if (shim.mpi.Ibarrier(shim.private_comm, &request) != MPI_SUCCESS || !vmo_end_wait(&request, MPI_STATUS_IGNORE))
+		return false;
 	if (shim.active)
 		vmo_mpi_progress(NULL);	/* what was answered last */
 	return true;
 }
 
+static void warn_of_death(void)
+{
+	struct vmo_peer *dead = vmo_engine_dead_peer(&shim.engine);
+
+	if (dead)
+		vmo_warn("rank %u died, or goes on without another that did: this job has no report", dead->rank);
+	else
+		vmo_warn("MPI fails in MPI_Finalize: this job has no report");
+}
+
 static void end(void)
 {
-	bool all = wait_for_all();
+	bool all = wait_for_all() && vmo_report_all(&config);
 
-	if (all)
-		vmo_report_all(&config);
-	else
-		vmo_warn("rank %u died, or goes on without another that did: this job has no report", vmo_engine_dead_peer(&shim.engine)->rank);
+	if (!all)
+		warn_of_death();
 	shim.active = shim.coll.usable = false;
 	vmo_engine_leave(&shim.engine);
 	if (all)
-		wait_for_all();	/* nobody maps anything of ours any more */
+		all = wait_for_all();	/* nobody maps our pools any more */
 	vmo_comm_cleanup();
 	vmo_type_cleanup();
-	vmo_engine_stop(&shim.engine);
+	vmo_engine_withdraw(&shim.engine);
 	if (all)
-		shim.mpi.Comm_free(&shim.private_comm);	/* else a barrier is under way there */
+		shim.mpi.Comm_free(&shim.private_comm);	/* else something is under way there */
 }
 
 int vmo_Finalize(void)
@@ -171,7 +182,9 @@ int vmo_Finalize(void)
 	if (shim.private_comm != MPI_COMM_NULL)
 		end();
 	vmo_slots_fill(false);
-	return shim.mpi.Finalize();
+	int rc = shim.mpi.Finalize();
+	vmo_engine_stop(&shim.engine);	/* now others look no more whether this rank lives */
+	return rc;
 }
 
 VMO_EXPORT vmo_flavour_attach_fn vmo_flavour_attach;

@@ -23,51 +23,66 @@
 #define WORDS_TAG 1997
 #define FLOWS_AT_ONCE 32
 
-static void take_flows(struct vmo_matrix *matrix, int from)
+/* False: see vmo_end_wait. What is under way then stays in memory that stays. */
+static bool take_flows(struct vmo_matrix *matrix, int from)
 {
-	struct vmo_flow some[FLOWS_AT_ONCE];
+	static struct vmo_flow some[FLOWS_AT_ONCE];
+	MPI_Request request;
 	MPI_Status status;
 	int bytes = 0, n;
 
 	do {
-		if (shim.mpi.Recv(some, sizeof some, MPI_BYTE, from, FLOW_TAG, shim.private_comm, &status) != MPI_SUCCESS ||
-		    shim.mpi.Get_count(&status, MPI_BYTE, &bytes) != MPI_SUCCESS) {
-			matrix->lost = true;
-			return;
-		}
+		if (shim.mpi.Irecv(some, sizeof some, MPI_BYTE, from, FLOW_TAG, shim.private_comm, &request) != MPI_SUCCESS ||
+		    !vmo_end_wait(&request, &status) || shim.mpi.Get_count(&status, MPI_BYTE, &bytes) != MPI_SUCCESS)
+			return false;
 		n = bytes / (int)sizeof some[0];
 		for (int i = 0; i < n; i++)
 			vmo_matrix_add(matrix, &some[i]);
 	} while (n == FLOWS_AT_ONCE);
+	return true;
 }
 
-static void send_flows(const struct vmo_matrix *matrix, int to)
+static bool send_flows(const struct vmo_matrix *matrix, int to)
 {
-	for (uint32_t at = 0;; at += FLOWS_AT_ONCE) {
-		uint32_t left = matrix->n - at, n = left < FLOWS_AT_ONCE ? left : FLOWS_AT_ONCE;
-		struct vmo_flow nothing;
-		shim.mpi.Send(n ? matrix->at + at : &nothing, (int)(n * sizeof nothing), MPI_BYTE, to, FLOW_TAG, shim.private_comm);
-		if (n < FLOWS_AT_ONCE)
-			return;
+	static struct vmo_flow some[FLOWS_AT_ONCE];
+	uint32_t n = FLOWS_AT_ONCE;
+	MPI_Request request;
+
+	for (uint32_t at = 0; n == FLOWS_AT_ONCE; at += n) {
+		n = matrix->n - at < FLOWS_AT_ONCE ? matrix->n - at : FLOWS_AT_ONCE;
+		if (n)
+			memcpy(some, matrix->at + at, n * sizeof some[0]);
+		if (shim.mpi.Isend(some, (int)(n * sizeof some[0]), MPI_BYTE, to, FLOW_TAG, shim.private_comm, &request) != MPI_SUCCESS ||
+		    !vmo_end_wait(&request, MPI_STATUS_IGNORE))
+			return false;
 	}
+	return true;
 }
 
 /* On all ranks. Afterwards rank 0 has all. */
-static void gather_flows(struct vmo_matrix *matrix)
+static bool gather_flows(struct vmo_matrix *matrix)
 {
 	uint32_t rank = shim.engine.rank, ranks = shim.engine.world;
 
 	for (uint32_t i = 0; i < shim.engine.flows; i++)
 		vmo_matrix_add(matrix, &shim.engine.flow[i]);
 	for (uint32_t bit = 1; bit < ranks; bit <<= 1) {
-		if (rank & bit) {
-			send_flows(matrix, (int)(rank - bit));
-			return;
-		}
-		if (rank + bit < ranks)
-			take_flows(matrix, (int)(rank + bit));
+		if (rank & bit)
+			return send_flows(matrix, (int)(rank - bit));
+		if (rank + bit < ranks && !take_flows(matrix, (int)(rank + bit)))
+			return false;
 	}
 	vmo_matrix_settle(matrix);
+	return true;
+}
+
+/* Of words of all ranks, at rank 0. */
+static bool reduce(const void *mine, void *all, size_t words, MPI_Op op)
+{
+	MPI_Request request;
+
+	return shim.mpi.Ireduce(mine, all, (int)words, MPI_UINT64_T, op, 0, shim.private_comm, &request) == MPI_SUCCESS &&
+	       vmo_end_wait(&request, MPI_STATUS_IGNORE);
 }
 
 static void write_file(const char *path, const struct vmo_summary *summary)
@@ -93,27 +108,25 @@ static void print(const struct vmo_config *config, const struct vmo_summary *sum
 }
 
 /* The first rank's word on why nothing is on stands for the job. */
-void vmo_report_all(const struct vmo_config *config)
+bool vmo_report_all(const struct vmo_config *config)
 {
-	struct vmo_stats sum;
-	struct vmo_detail detail;
+	static struct vmo_stats sum;
+	static struct vmo_detail detail;
+	static uint64_t on, any_on;
 	struct vmo_matrix matrix = { .at = NULL };
-	uint64_t on = shim.engine.peers_on > 0, any_on = 0;
 	bool detailed = shim.engine.report >= VMO_REPORT_FULL;	/* on all ranks alike */
 
-	shim.mpi.Reduce(&vmo_stats, &sum, (int)VMO_STATS_WORDS, MPI_UINT64_T, MPI_SUM, 0, shim.private_comm);
-	shim.mpi.Reduce(&on, &any_on, 1, MPI_UINT64_T, MPI_MAX, 0, shim.private_comm);
-	if (detailed) {
-		shim.mpi.Reduce(&vmo_detail, &detail, (int)VMO_DETAIL_WORDS, MPI_UINT64_T, MPI_SUM, 0, shim.private_comm);
-		gather_flows(&matrix);
-	}
-	if (shim.engine.rank == 0)
+	on = shim.engine.peers_on > 0;
+	bool all = reduce(&vmo_stats, &sum, VMO_STATS_WORDS, MPI_SUM) && reduce(&on, &any_on, 1, MPI_MAX) &&
+	           (!detailed || (reduce(&vmo_detail, &detail, VMO_DETAIL_WORDS, MPI_SUM) && gather_flows(&matrix)));
+	if (all && shim.engine.rank == 0)
 		print(config, &(struct vmo_summary){
 			.sum = &sum, .detail = detailed ? &detail : NULL, .matrix = &matrix,
 			.inactive = any_on ? NULL : shim.engine.why, .world = (int)shim.engine.world,
 			.emulated = !strcmp(config->xen, "emulated"),
 		});
 	free(matrix.at);
+	return all;
 }
 
 /* On all ranks or none, at start-up: differing options are rare, so the first exchange only said that there are some. */

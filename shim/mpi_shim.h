@@ -215,9 +215,20 @@ int vmo_real_imrecv(void *buf, MPI_Count count, MPI_Datatype type, MPI_Message *
 int vmo_real_isend(const void *buf, MPI_Count count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
                    MPI_Request *request);
 
+/* mpi_init.c */
+/*
+ * In MPI_Finalize: waits for a request of the library's own. False: a peer is dead, or has found so and gone on, or MPI says
+ * that it failed. MPI's own MPI_Finalize shall say what then becomes of the job. The request may stay under way, so what
+ * it reads and writes has to stay too.
+ */
+bool vmo_end_wait(MPI_Request *request, MPI_Status *status);
+
 /* mpi_report.c */
-/* Both on all ranks. At the end: the report. At the start: mistakes in the environment, and options that differ. */
-void vmo_report_all(const struct vmo_config *config);
+/*
+ * Both on all ranks. At the end: the report; false: a rank died, or MPI failed, before it was complete. At the start:
+ * mistakes in the environment, and options that differ.
+ */
+bool vmo_report_all(const struct vmo_config *config);
 void vmo_report_mistakes(const struct vmo_config *config);
 
 /* mpi_api.c */

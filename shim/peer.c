@@ -89,15 +89,21 @@ static bool take_offer(struct vmo_engine *e, struct vmo_peer *peer, const struct
 	return true;
 }
 
-static void close_peer(struct vmo_engine *e, struct vmo_peer *peer, bool mine)
+static void close_directory(struct vmo_engine *e, struct vmo_peer *peer)
 {
-	if (!mine) {
-		if (peer->remote.directory)
-			vmo_xen_unmap(e->xen, (void *)(uintptr_t)peer->remote.directory, 1);
-		peer->remote.directory = NULL;
-		vmo_channel_close(&peer->in, e->xen);
-		return;
-	}
+	if (peer->remote.directory)
+		vmo_xen_unmap(e->xen, (void *)(uintptr_t)peer->remote.directory, 1);
+	peer->remote.directory = NULL;
+}
+
+static void close_theirs(struct vmo_engine *e, struct vmo_peer *peer)
+{
+	close_directory(e, peer);
+	vmo_channel_close(&peer->in, e->xen);
+}
+
+static void close_ours(struct vmo_engine *e, struct vmo_peer *peer)
+{
 	if (peer->port)
 		vmo_xen_port_close(e->xen, peer->port);
 	peer->port = 0;
@@ -121,8 +127,8 @@ static int connect_pairs(struct vmo_start *s)
 	for (uint32_t r = 0; r < e->ranks; r++) {
 		e->peers_on += e->peer[r].on;
 		if (!e->peer[r].on) {
-			close_peer(e, &e->peer[r], false);
-			close_peer(e, &e->peer[r], true);
+			close_theirs(e, &e->peer[r]);
+			close_ours(e, &e->peer[r]);
 		}
 	}
 	return rc;
@@ -268,15 +274,25 @@ void vmo_engine_leave(struct vmo_engine *e)
 	vmo_mapcache_free(e->cache);
 	e->cache = NULL;
 	for (uint32_t r = 0; e->peer && r < e->ranks; r++)
-		close_peer(e, &e->peer[r], false);
+		close_directory(e, &e->peer[r]);
+}
+
+void vmo_engine_withdraw(struct vmo_engine *e)
+{
+	for (uint32_t r = 0; e->peer && r < e->ranks; r++) {
+		close_theirs(e, &e->peer[r]);
+		e->peer[r].on = false;
+	}
+	for (uint32_t i = 0; i < e->pools; i++)
+		vmo_pool_free(e->pool[i]);
+	e->pools = e->peers_on = 0;
 }
 
 void vmo_engine_stop(struct vmo_engine *e)
 {
+	vmo_engine_withdraw(e);
 	for (uint32_t r = 0; e->peer && r < e->ranks; r++)
-		close_peer(e, &e->peer[r], true);
-	for (uint32_t i = 0; i < e->pools; i++)
-		vmo_pool_free(e->pool[i]);
+		close_ours(e, &e->peer[r]);
 	vmo_ledger_free(e->budget.ledger);
 	vmo_ledger_free(e->maps);
 	free_start(e->start);
@@ -287,7 +303,6 @@ void vmo_engine_stop(struct vmo_engine *e)
 	e->budget.ledger = e->maps = NULL;
 	e->pool = NULL;
 	e->peer = NULL;
-	e->pools = e->peers_on = 0;
 	vmo_xen_close(e->xen);
 	e->xen = NULL;
 }

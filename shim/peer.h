@@ -156,11 +156,17 @@ static inline void vmo_peer_bounced(struct vmo_peer *peer, uint64_t bytes)
  */
 void vmo_peer_lost(struct vmo_peer *peer);
 
-/* The first peer that was on and is dead, or NULL. Not after vmo_engine_leave. */
+/* The first peer that was on and is dead, or NULL. After vmo_engine_withdraw always NULL. */
 struct vmo_peer *vmo_engine_dead_peer(struct vmo_engine *engine);
 
-/* Ends substitution and unmaps what peers granted. Then, after a barrier, the second takes grants back. */
+/*
+ * The end, in three steps. vmo_engine_leave ends substitution and unmaps what peers granted, but for the pages that tell
+ * whether they live. After a barrier, vmo_engine_withdraw takes back what others mapped in the first step, and unmaps the
+ * rest. After another (MPI's own MPI_Finalize), vmo_engine_stop takes back all; it does the second step where it was not
+ * done. What a rank that missed a barrier still maps, the kernel takes back later.
+ */
 void vmo_engine_leave(struct vmo_engine *engine);
+void vmo_engine_withdraw(struct vmo_engine *engine);
 void vmo_engine_stop(struct vmo_engine *engine);
 
 #endif

@@ -12,6 +12,8 @@
  *     how=timer:US         so many microseconds after it is ready, wherever it is then
  *     how=outside          the runner kills it
  *     how=offered          after it has sent a message that the other, whose first one it is, receives only then
+ *     how=report           rank 0, within MPI_Finalize, while it writes its report where nobody reads it (without the
+ *                          library: before MPI_Finalize), and the other waits for it there
  *     how=exit|_exit|return|abort:N  not by a signal: before its N-th call
  *     survivor=none        waits in the MPI like any program; the launcher ends it
  *     survivor=test        MPI_ERRORS_RETURN; waits by MPI_Test, and no longer than its peer lives
@@ -44,7 +46,7 @@
 #define TEST_GRACE_S 0.5
 
 enum survivor { NONE, TEST, BLOCK };
-enum how { CALL, TIMER, OUTSIDE, BY_EXIT, BY__EXIT, BY_RETURN, BY_ABORT, OFFERED, NO_DEATH };
+enum how { CALL, TIMER, OUTSIDE, BY_EXIT, BY__EXIT, BY_RETURN, BY_ABORT, OFFERED, REPORT, NO_DEATH };
 
 static const char *directory;
 static struct {
@@ -203,8 +205,9 @@ static void check_memory(bool in_handler)
 }
 
 /*
- * Is it the library that waits? It goes on to the MPI's own function by a jump where nothing follows, so then it has no
- * frame on the stack. (The first backtrace() of a process may call malloc: arm_look makes one.)
+ * Is it the library that waits? Where nothing follows, it goes on to the MPI's own function by a jump, and has no frame on
+ * the stack; it has one where it called the MPI's own MPI_Finalize. (The first backtrace() of a process may call malloc:
+ * arm_look makes one.)
  */
 static bool library_waits(void)
 {
@@ -212,9 +215,14 @@ static bool library_waits(void)
 	Dl_info info;
 	int n = backtrace(frame, 64);
 
-	for (int i = 0; i < n; i++)
-		if (dladdr(frame[i], &info) && info.dli_fname && strstr(info.dli_fname, "libvmonecopy"))
+	for (int i = 0; i < n; i++) {
+		if (!dladdr(frame[i], &info) || !info.dli_fname)
+			continue;
+		if (strstr(info.dli_fname, "libvmonecopy"))
 			return true;
+		if (info.dli_sname && strcasestr(info.dli_sname, "mpi_finalize"))	/* ompi_mpi_finalize, too */
+			return false;
+	}
 	return false;
 }
 
@@ -551,11 +559,34 @@ static void offered(void)
 	WRONG("a message of the dead, whose pages are gone, is said to be received");
 }
 
+/* Long after the survivor has entered MPI_Finalize. */
+static void reporting(void)
+{
+	kind_name = "the report";
+	if (t_rank == plan.victim) {
+		plan.at = 1000000;
+		arm_timer();
+		if (getenv("VMONECOPY_REPORT"))
+			MPI_Finalize();
+		for (;;)
+			pause();
+	}
+	in_call = "MPI_Finalize";
+	MPI_Finalize();
+	in_call = "";
+	say("finalized");
+	check_memory(false);
+	say("rest");
+	exists_wait("go", 20);
+	say("end");
+	exit(0);
+}
+
 /* ---- the whole ---- */
 
 static void parse(int argc, char **argv)
 {
-	static const char *const how[] = { "call", "timer", "outside", "exit", "_exit", "return", "abort", "offered" };
+	static const char *const how[] = { "call", "timer", "outside", "exit", "_exit", "return", "abort", "offered", "report" };
 	char *value;
 
 	for (int i = 2; i < argc; i++) {
@@ -679,6 +710,8 @@ int main(int argc, char **argv)
 	if (!ended && plan.how == OFFERED)
 		offered();
 	for (int number = 0; !ended; number++) {
+		if (plan.how == REPORT && number == 10)
+			reporting();
 		if (plan.turns && number == plan.turns) {
 			MPI_Finalize();
 			say("end");

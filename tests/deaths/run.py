@@ -21,6 +21,8 @@ A death that ends otherwise well but with fewer words than a plain job is theref
 
 --end exit, _exit, return or abort: the victim ends by that, without MPI_Finalize, in place of SIGKILL.
 --end offered: SIGKILL after a send whose receive comes later: the survivor gets an error, it does not wait for the dead.
+--end report: SIGKILL to rank 0 in MPI_Finalize, while it writes the report: the other, which has no more to do with it,
+goes on into the MPI's own MPI_Finalize.
 --end stop: nobody dies; ranks are stopped (SIGSTOP) at random and go on a while later; the job must end well.
 """
 
@@ -81,8 +83,10 @@ class Death:
         self.how = {"call": f"call:{draw.randint(1, 120)}", "timer": f"timer:{draw.randint(1, 400000)}",
                     "outside": "outside"}[kind]
         if end != "kill":
-            self.survivor, self.finalize = "block" if end == "offered" else "none", 0
+            self.survivor, self.finalize = "block" if end in ("offered", "report") else "none", 0
             self.how = f"{end}:{draw.randint(1, 120)}"
+        if end == "report":
+            self.victim = 0
 
     def arguments(self):
         return [f"seed={self.seed}", f"victim={self.victim}", f"flow={self.flow}", f"how={self.how}",
@@ -328,7 +332,11 @@ class Ending:
 
 
 def run_to_death(place, death, library, problems):
-    job = start(place, death.mpi, death.survivor, death.arguments(), library, death.mode)
+    mode = death.mode
+    if death.end == "report":
+        os.mkfifo(place.file("report"))
+        mode = {**mode, "VMONECOPY_REPORT": "json:" + place.file("report")}
+    job = start(place, death.mpi, death.survivor, death.arguments(), library, mode)
     if death.how == "outside":
         kill_from_outside(place, job, death)
     if death.end == "stop":
@@ -524,7 +532,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first one; the others' follow")
     parser.add_argument("--mpi", default="mpich,openmpi")
     parser.add_argument("--jobs", type=int, default=1, help="deaths at one time")
-    parser.add_argument("--end", default="kill", choices=["kill", "exit", "_exit", "return", "abort", "offered", "stop"])
+    parser.add_argument("--end", default="kill", choices=["kill", "exit", "_exit", "return", "abort", "offered", "report", "stop"])
     parser.add_argument("--spoil", default="", choices=["", "shm", "process", "registry", "mute", "words"],
                         help="leave such a thing behind, or a launcher without a word: it must be noticed; words: it loses "
                         "them only once, which must not be noticed")

@@ -63,6 +63,8 @@ static void stop(struct vmo_engine *e)
 {
 	vmo_engine_leave(e);
 	many_meet();
+	vmo_engine_withdraw(e);
+	many_meet();
 	vmo_engine_stop(e);
 }
 

@@ -189,6 +189,8 @@ static void run(struct pair *pair)
 		sched_yield();
 	vmo_engine_leave(&engine);
 	pair_meet(pair);
+	vmo_engine_withdraw(&engine);
+	pair_meet(pair);
 	vmo_engine_stop(&engine);
 }
 
