@@ -330,7 +330,7 @@ static void bottom(void)
 
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 12);
+	t_begin(&argc, &argv, 40);
 	struct shape shape[] = { bytes(), row_of_doubles(), vector(), permuted(), gappy_struct(), pair(), column() };
 	int shapes = (int)(sizeof shape / sizeof shape[0]), tag = 1;
 

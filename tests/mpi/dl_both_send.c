@@ -3,11 +3,11 @@
  * No deadlock: both ranks are in a blocking send to each other, with the receives posted before. Correct by
  * MPI 3.1, 3.5 "progress" and 3.7.4: each posted receive is matched, so each send must complete.
  *
- * RUN: np=2 timeout=15 expect="(onecopy|staged)_bytes [1-9]"
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=100000000 expect="onecopy_bytes [1-9]"
- * RUN: np=2 timeout=15 VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 expect="refusals [1-9]"
+ * RUN: np=2 timeout=60 expect="(onecopy|staged)_bytes [1-9]"
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=100000000 expect="onecopy_bytes [1-9]"
+ * RUN: np=2 timeout=60 VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 expect="refusals [1-9]"
  */
 #include "t.h"
 
@@ -15,7 +15,7 @@
 
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	struct t_buf out = t_new(N, 0), in = t_new(N, 100);
 	int peer = 1 - t_rank;
 

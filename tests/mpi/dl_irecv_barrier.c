@@ -4,12 +4,12 @@
  * turn), the other sends and then goes there. Correct by MPI 3.1, 3.5 "progress", 3.7.4: the send must
  * complete without the receiver's MPI_Wait. The same with a broadcast, a reduction and MPI_Comm_dup.
  *
- * RUN: np=2 timeout=15 expect="(onecopy|staged)_bytes [1-9]"
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
- * RUN: np=2 timeout=15 VMONECOPY_SUBSTITUTE=0 expect="staged_bytes [1-9]"
- * RUN: np=2 timeout=15 VMONECOPY_MAP_BUDGET=0 expect="grant_copy_bytes [1-9]"
- * RUN: np=4 timeout=15 XENEMU_DOMAINS=4 VMONECOPY_ADMISSION=1
+ * RUN: np=2 timeout=60 expect="(onecopy|staged)_bytes [1-9]"
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
+ * RUN: np=2 timeout=60 VMONECOPY_SUBSTITUTE=0 expect="staged_bytes [1-9]"
+ * RUN: np=2 timeout=60 VMONECOPY_MAP_BUDGET=0 expect="grant_copy_bytes [1-9]"
+ * RUN: np=4 timeout=60 XENEMU_DOMAINS=4 VMONECOPY_ADMISSION=1
  */
 #include "t.h"
 
@@ -39,7 +39,7 @@ static void collective(int which)
 
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	struct t_buf out = t_new(N, 0), in = t_new(N, 100);
 	int to = t_rank ^ 1;
 

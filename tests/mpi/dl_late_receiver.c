@@ -4,10 +4,10 @@
  * everything arrives; with an endless patience the sender waits, with the default one it goes on, and may
  * change its buffer without changing the message (MPI 3.1, 3.4, 3.7).
  *
- * RUN: np=2 timeout=15 expect="(onecopy|staged)_bytes [1-9]"
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=100000000 expect="onecopy_messages [1-9]"
- * RUN: np=2 timeout=15 VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 expect="refusals [1-9]"
+ * RUN: np=2 timeout=60 expect="(onecopy|staged)_bytes [1-9]"
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=100000000 expect="onecopy_messages [1-9]"
+ * RUN: np=2 timeout=60 VMONECOPY_MAP_BUDGET=0 VMONECOPY_GRANT_COPY=0 expect="refusals [1-9]"
  */
 #include "t.h"
 
@@ -15,7 +15,7 @@
 
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	struct t_buf out = t_new(N, 0), in = t_new(N, 100);
 	MPI_Request request;
 	MPI_Status status;

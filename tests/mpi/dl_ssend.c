@@ -3,10 +3,10 @@
  * A synchronous send does not complete before its receive has started (MPI 3.1, 3.4), not even when its
  * buffer is free, and completes without the receiver's MPI_Wait once the receive is posted.
  *
- * RUN: np=2 timeout=15 expect="(onecopy|staged)_bytes [1-9]"
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1
- * RUN: np=2 timeout=15 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
- * RUN: np=2 timeout=15 VMONECOPY_SUBSTITUTE=0 expect="staged_bytes [1-9]"
+ * RUN: np=2 timeout=60 expect="(onecopy|staged)_bytes [1-9]"
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
+ * RUN: np=2 timeout=60 VMONECOPY_SUBSTITUTE=0 expect="staged_bytes [1-9]"
  */
 #include "t.h"
 
@@ -57,7 +57,7 @@ static void not_before(bool nonblocking, int round)
 
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	for (int round = 0; round < 6; round++)
 		not_before(round % 2, round);
 	return t_end();

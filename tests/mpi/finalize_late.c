@@ -16,7 +16,7 @@
 
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	if (t_rank == 0) {
 		for (int i = 0; i < MESSAGES; i++) {
 			MPI_Request request;

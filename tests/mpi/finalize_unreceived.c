@@ -3,8 +3,8 @@
  * An erroneous program (MPI 3.1, 8.7): messages that nobody receives, some of them probed, a receive that
  * nothing comes to. MPI_Finalize must not hang for the library's sake.
  *
- * RUN: np=2 timeout=20 expect="(onecopy|staged)_bytes [1-9]"
- * RUN: np=2 timeout=20 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
+ * RUN: np=2 timeout=60 expect="(onecopy|staged)_bytes [1-9]"
+ * RUN: np=2 timeout=60 VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=0
  */
 #include "t.h"
 
@@ -16,7 +16,7 @@ int main(int argc, char **argv)
 	MPI_Request request;
 	MPI_Status status;
 
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	if (t_rank == 0) {
 		for (int i = 0; i < 3; i++)
 			MPI_Send(buf[i], N, MPI_BYTE, 1, i, MPI_COMM_WORLD);

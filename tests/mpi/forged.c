@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 {
 	char rts[T_RTS_BYTES] = "";
 
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	steal(rts);
 	/* rank 0 may know it as well: told in two halves, which are no RTS */
 	if (t_rank == 1) {

@@ -13,7 +13,7 @@
 
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	struct t_buf out = t_new(N, 0), in = t_new(N, 0);
 	int to = (t_rank + 1) % t_size, from = (t_rank + t_size - 1) % t_size;
 	MPI_Status status;

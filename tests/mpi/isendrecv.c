@@ -225,7 +225,7 @@ int main(int argc, char **argv)
 #else
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	return t_end();
 }
 #endif

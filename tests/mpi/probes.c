@@ -307,7 +307,7 @@ static void proc_null(void)
 
 int main(int argc, char **argv)
 {
-	t_begin(&argc, &argv, 12);
+	t_begin(&argc, &argv, 40);
 	by_mpi_alone = getenv("VMONECOPY") && !strcmp(getenv("VMONECOPY"), "0");
 	every_pair();
 	order();

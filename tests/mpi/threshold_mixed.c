@@ -25,7 +25,7 @@ static int early_rank(void)
 int main(int argc, char **argv)
 {
 	setenv("VMONECOPY_THRESHOLD", early_rank() ? "100000" : "64", 1);
-	t_begin(&argc, &argv, 10);
+	t_begin(&argc, &argv, 40);
 	struct t_buf buf = t_new(MOST, 0);
 	MPI_Status status;
 

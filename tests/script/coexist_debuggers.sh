@@ -4,6 +4,7 @@
 # under strace -f: the program is right, messages go one-copy and the exit code arrives.
 . "$(dirname "$0")/job.inc"
 command -v mpicc.mpich >/dev/null || command -v mpicc.openmpi >/dev/null || skip "no MPI compiler"
+export VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=60000000	# however slow the ranks are
 missing=
 command -v gdb >/dev/null || missing="$missing gdb"
 command -v strace >/dev/null || missing="$missing strace"

@@ -5,6 +5,7 @@
 # library does not intercept (MPI_Barrier), for the library calls the MPI itself. Linked to the program it is before.
 . "$(dirname "$0")/job.inc"
 command -v mpicc.mpich >/dev/null || command -v mpicc.openmpi >/dev/null || skip "no MPI compiler"
+export VMONECOPY_ADMISSION=1 VMONECOPY_PATIENCE_US=60000000	# however slow the ranks are
 
 all="tool: Send 6 Recv 6 Isend 6 Irecv 6 Waitall 6 Bcast 6 Allreduce 6 Barrier 6"
 rest="tool: Send 0 Recv 0 Isend 0 Irecv 0 Waitall 0 Bcast 0 Allreduce 0 Barrier 6"

@@ -11,9 +11,9 @@ code=$?
 command -v gdb >/dev/null || skip "the rest is right, but there is no gdb"
 cat >"$work/rank.sh" <<EOF2
 case \${PMI_RANK:-\$OMPI_COMM_WORLD_RANK} in
-1) gdb -q -batch -nx -iex "set debuginfod enabled off" -ex "set startup-with-shell off" -ex "set breakpoint pending on" \\
+1) gdb -q -batch -nx -iex "set debuginfod enabled off" -ex "set startup-with-shell off" -ex "set breakpoint pending on" -ex "handle SIGALRM nopass" \\
 	-ex "set environment LD_PRELOAD $preload" -ex "break vmo_report_all" -ex run -ex kill --args "\$@" >"$work/gdb" 2>&1 ;;
-*) LD_PRELOAD=$preload "\$@" ;;
+*) LD_PRELOAD=$preload "\$@" 2>"$work/err.0" ;;	# a launcher may drop a survivor's words
 esac
 exit 0
 EOF2
@@ -33,6 +33,6 @@ for mpi in mpich openmpi; do
 	grep -q 'Breakpoint 1, .*vmo_report_all' "$work/gdb" || fail "$mpi: rank 1 was not killed: $(tail -n 3 "$work/gdb")"
 	grep -q '^end$' "$work/death/log.0" || fail "$mpi: exit code $code, rank 0 does not end: $(last_words)"
 	grep 'by the library' "$work/death/log.0" && fail "$mpi: the library waits for the dead"
-	grep -q 'rank 1 died.*no report' "$work/err" || fail "$mpi: rank 0 does not tell: $(last_words)"
+	grep -q 'rank 1 died.*no report' "$work/err.0" || fail "$mpi: rank 0 does not tell: $(tail -n 3 "$work/err.0")"
 done
 exit 0

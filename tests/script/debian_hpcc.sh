@@ -3,10 +3,12 @@
 # Debian's HPC Challenge (Open MPI), unmodified: HPL, PTRANS, RandomAccess, FFT and the bandwidth benchmarks
 # check their own results and find them right, with one-copy messages among them, on two ranks and on four
 # in two VMs. Many of their messages are probed, tested for, or waited for in any order, and some cancelled.
+# LIMIT: 900
 . "$(dirname "$0")/job.inc"
 example=/usr/share/doc/hpcc/examples/_hpccinf.txt
 command -v hpcc >/dev/null && [ -f $example ] || skip "no hpcc (package hpcc)"
 need_mpi openmpi
+seconds=300
 export OPENBLAS_NUM_THREADS=1
 cd "$work" || exit 1
 sed 's/^1000  *Ns/600  Ns/; s/^2  *Ps/1  Ps/' $example >hpccinf.txt

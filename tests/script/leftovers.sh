@@ -20,14 +20,14 @@ cd / && mount -t tmpfs tmpfs /dev/shm && mount -t tmpfs tmpfs /tmp || exit 1
 here=/mnt/script
 . /mnt/script/job.inc
 command -v mpicc.mpich >/dev/null || command -v mpicc.openmpi >/dev/null || skip "no MPI compiler"
-seconds=30
+seconds=120
 unset XENEMU_DIR	# the default: /dev/shm
 export LEFTOVERS_TEST=$$
 
 # Names in /dev/shm and /tmp, with all numbers as N.
 names() {
 	find /dev/shm /tmp -mindepth 1 ! -path "$work*" 2>/dev/null |
-		sed 's/[0-9a-f]*[0-9][0-9a-f]*/N/g' | LC_ALL=C sort -u
+		sed 's/\(mpich_shar_tmp\)....../\1N/; s/[0-9a-f]*[0-9][0-9a-f]*/N/g' | LC_ALL=C sort -u
 }
 
 # Processes that carry this test's mark, but for its own shells.
@@ -42,7 +42,7 @@ ends() {
 	kill)
 		$start $mpi "$work/program" never "$work" &
 		job=$!
-		for i in $(seq 200); do
+		for i in $(seq 1200); do
 			[ -s "$work/ready.0" ] && [ -s "$work/ready.1" ] && break
 			sleep 0.05
 		done
@@ -73,7 +73,7 @@ while_running() {
 
 # Gone within a while: the launcher may need a moment to end its helpers.
 await_end() {
-	for i in $(seq 50); do
+	for i in $(seq 300); do
 		[ -z "$(processes)" ] && return
 		sleep 0.1
 	done

@@ -6,14 +6,14 @@
 . "$(dirname "$0")/job.inc"
 need_mpi mpich
 command -v mpicc.mpich >/dev/null || skip "no mpicc.mpich"
-seconds=50
+seconds=180
 mpicc.mpich -O1 -Wall -Werror -D_GNU_SOURCE -o "$work/program" "$here/leftovers.c" || fail "leftovers.c does not compile"
 export XENEMU_DOMAINS=2 VMONECOPY_VM_GRANT_BUDGET=1032K VMONECOPY_GRANT_BUDGET=1032K
 
 mkdir "$work/first" "$work/second"
 (work=$work/first; job mpich "$work/../program" never "$work") &
 first=$!
-for i in $(seq 400); do
+for i in $(seq 1200); do
 	[ -s "$work/first/ready.0" ] && [ -s "$work/first/ready.1" ] && break
 	sleep 0.05
 done

@@ -32,8 +32,16 @@ static void mapper(struct pair *pair)
 	vmo_xen_unmap(pair->xen, (void *)(uintptr_t)remote.directory, 1);
 	remote.directory = &frozen;
 	pair_meet(pair);
-	usleep(200000);
-	CHECK_RC(vmo_mapcache_get(cache, &remote, 3, generation, &mapping, &address, &pages), -EINVAL);
+	int rc = 0;
+	for (int i = 0; !rc && i < 2000; i++) {		/* until it has left */
+		rc = vmo_mapcache_get(cache, &remote, 3, generation, &mapping, &address, &pages);
+		if (rc)
+			break;
+		vmo_mapcache_put(cache, mapping);
+		vmo_mapcache_forget(cache, 0);
+		usleep(5000);
+	}
+	CHECK_RC(rc, -EINVAL);
 	CHECK_RC(vmo_mapcache_copy(cache, &remote, 3, generation, 0, sizeof to, to), -EIO);
 	CHECK_RC(vmo_mapcache_usage(cache).pages, 0);
 	vmo_mapcache_free(cache);

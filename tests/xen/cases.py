@@ -11,7 +11,7 @@ MPIS = ("mpich", "openmpi")
 ROOMY = 16384       # pages of gntalloc's limit: 64 MiB
 # A rank that waits longer than this for its receiver detaches. The default of 2 ms is meant for real CPUs; the emulated
 # one takes as long for one small message.
-PATIENT = "VMONECOPY_PATIENCE_US=3000000"
+PATIENT = "VMONECOPY_PATIENCE_US=30000000"
 AT_ONCE = "VMONECOPY_ADMISSION=1"
 STAGED = "VMONECOPY_SUBSTITUTE=0"
 CROSSED = ("onecopy_bytes > 0", "fell_through_bytes == 0")

@@ -224,7 +224,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     parser.add_argument("--only", default="", help="regular expression on the name")
-    parser.add_argument("--timeout", type=int, default=1200, help="seconds for the tests of one boot (1200)")
+    parser.add_argument("--timeout", type=int, default=3000, help="seconds for the tests of one boot (3000)")
     try:
         return run_all(parser.parse_args())
     except CannotRun as reason:

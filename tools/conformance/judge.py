@@ -43,14 +43,15 @@ class Judge:
         return Run(self._mpi, mode, test, limit, alone, program, self._library, self._yielding)
 
     def _plain(self, test):
-        """Runs, unless one is enough: it passed, or fails as listed."""
+        """Runs, unless one is enough: it passed, or fails as listed. Else once or twice more, alone."""
         how = self._known.get(test.name)
         if not suite_build.is_built(self._build, test):
             self._results.put("plain", test.name, _record("unbuilt", []))
             return
         limit = HANG_SECONDS if how == "hangs" else min(test.seconds, MOST_SECONDS)
         outcomes = [(yield self._run("plain", test, limit))]
-        while outcomes[-1].reason and how not in ("fails", "hangs") and len(outcomes) <= RETRIES - outcomes[0].timed_out:
+        listed = how in ("fails", "hangs")
+        while bool(outcomes[-1].reason) != listed and len(outcomes) <= RETRIES - outcomes[0].timed_out:
             outcomes.append((yield self._run("plain", test, limit, alone=True)))
         failed = sum(bool(outcome.reason) for outcome in outcomes)
         verdict = "pass" if not failed else "fail" if failed == len(outcomes) else "flaky"
