@@ -92,6 +92,13 @@ def verdicts_of_a_test():
     same(judged("fp", "p"), ("flaky", "pass"))
     same(judged("fppf", "fff"), ("flaky", "plain_fails"))
     same(judged("fppp", "fff"), ("flaky", "fail"))
+    same(judged("pf", "p", known="fails"), ("flaky", "pass"))
+    same(judged("ppp", "p", known="fails"), ("pass", "pass"))
+    same(judged("p" + "ppppf", "ffp", known="flaky"), ("pass", "plain_fails"))
+    same(judged("p" + "pfppf", "fff", known="flaky"), ("pass", "plain_fails"))
+    same(judged("p" + "pfppppppp", "fff", known="flaky"), ("pass", "fail"))
+    same(judged("p" + judge.VARIED * "p", "ffp", known="flaky"), ("pass", "fail"))
+    same(judged("fp" + "pf", "fff", known="flaky"), ("flaky", "plain_fails"))
     differ = ("3 passed", "2 passed")
     same(judged("p" + judge.VARIED * "p", "ppp", fingerprints=differ), ("pass", "fail"))
     same(judged("ppfpo", "ppp", fingerprints=differ), ("pass", "unsteady"))     # plain's vary by themselves
