@@ -171,9 +171,12 @@ static void end(void)
 		all = wait_for_all();	/* nobody maps our pools any more */
 	vmo_comm_cleanup();
 	vmo_type_cleanup();
-	vmo_engine_withdraw(&shim.engine);
-	if (all)
-		shim.mpi.Comm_free(&shim.private_comm);	/* else something is under way there */
+	if (all) {
+		vmo_engine_withdraw(&shim.engine);
+		shim.mpi.Comm_free(&shim.private_comm);
+	} else {		/* something is under way there; others, who wait for us in it, must see that we do not come */
+		vmo_engine_stop(&shim.engine);
+	}
 }
 
 int vmo_Finalize(void)

@@ -162,8 +162,9 @@ struct vmo_peer *vmo_engine_dead_peer(struct vmo_engine *engine);
 /*
  * The end, in three steps. vmo_engine_leave ends substitution and unmaps what peers granted, but for the pages that tell
  * whether they live. After a barrier, vmo_engine_withdraw takes back what others mapped in the first step, and unmaps the
- * rest. After another (MPI's own MPI_Finalize), vmo_engine_stop takes back all; it does the second step where it was not
- * done. What a rank that missed a barrier still maps, the kernel takes back later.
+ * rest. After another (MPI's own MPI_Finalize), vmo_engine_stop takes back all; to others the rank is dead from then on. A
+ * rank that found another dead stops at once, for those who wait for it in a barrier. vmo_engine_stop does the second step
+ * where it was not done; what others still map, the kernel takes back later.
  */
 void vmo_engine_leave(struct vmo_engine *engine);
 void vmo_engine_withdraw(struct vmo_engine *engine);
