@@ -559,29 +559,6 @@ static void offered(void)
 	WRONG("a message of the dead, whose pages are gone, is said to be received");
 }
 
-/* Long after the survivor has entered MPI_Finalize. */
-static void reporting(void)
-{
-	kind_name = "the report";
-	if (t_rank == plan.victim) {
-		plan.at = 1000000;
-		arm_timer();
-		if (getenv("VMONECOPY_REPORT"))
-			MPI_Finalize();
-		for (;;)
-			pause();
-	}
-	in_call = "MPI_Finalize";
-	MPI_Finalize();
-	in_call = "";
-	say("finalized");
-	check_memory(false);
-	say("rest");
-	exists_wait("go", 20);
-	say("end");
-	exit(0);
-}
-
 /* ---- the whole ---- */
 
 static void parse(int argc, char **argv)
@@ -649,6 +626,14 @@ static void talk_to_oneself(void)
 	verify(in.at, MOST, t_rank, 5, 5);
 }
 
+static void finalize(void)
+{
+	in_call = "MPI_Finalize";
+	MPI_Finalize();
+	in_call = "";
+	say("finalized");
+}
+
 static int survive(void)
 {
 	say("died in %s", kind_name);
@@ -661,13 +646,30 @@ static int survive(void)
 	exists_wait("go", 20);
 	if (plan.finalize) {
 		arm_look();
-		in_call = "MPI_Finalize";
-		MPI_Finalize();
-		in_call = "";
-		say("finalized");
+		finalize();
 	}
 	say("end");
 	return 0;
+}
+
+/* Long after the survivor has entered MPI_Finalize. */
+static void reporting(void)
+{
+	kind_name = "the report";
+	if (t_rank == plan.victim) {
+		plan.at = 1000000;
+		arm_timer();
+		if (getenv("VMONECOPY_REPORT"))
+			MPI_Finalize();
+		for (;;)
+			pause();
+	}
+	finalize();
+	check_memory(false);
+	say("rest");
+	exists_wait("go", 20);
+	say("end");
+	exit(0);
 }
 
 static int next_job(void)

@@ -21,14 +21,9 @@ for mpi in mpich openmpi; do
 	command -v mpicc.$mpi >/dev/null || continue
 	need_mpi $mpi
 	rm -rf "$work/death" && mkdir "$work/death" && touch "$work/death/go"
-	set -- sh "$work/rank.sh" "$build/tests/$mpi/death" "$work/death" seed=1 victim=1 how=report survivor=block
-	if [ $mpi = mpich ]; then
-		set -- mpiexec.mpich -disable-auto-cleanup -genv UCX_TLS posix,self -n 2 "$@"
-	else
-		set -- mpirun.openmpi --enable-recovery --mca btl_vader_single_copy_mechanism none --oversubscribe --bind-to none \
-			--mca pml ob1 --mca btl self,vader,tcp -n 2 "$@"
-	fi
-	VMONECOPY_XEN=emulated VMONECOPY_REPORT=full timeout -k 5 $seconds "$@" >"$work/out" 2>"$work/err" </dev/null
+	survivors $mpi
+	plain_job $mpi env VMONECOPY_XEN=emulated VMONECOPY_REPORT=full sh "$work/rank.sh" "$build/tests/$mpi/death" "$work/death" \
+		seed=1 victim=1 how=report survivor=block
 	code=$?
 	grep -q 'Breakpoint 1, .*vmo_report_all' "$work/gdb" || fail "$mpi: rank 1 was not killed: $(tail -n 3 "$work/gdb")"
 	grep -q '^end$' "$work/death/log.0" || fail "$mpi: exit code $code, rank 0 does not end: $(last_words)"

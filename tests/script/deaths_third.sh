@@ -3,7 +3,7 @@
 # A rank dies; of the two that are in MPI_Finalize one is its peer and sees so, the other, in the VM of the dead, is not:
 # the library of neither waits for ever, but lets the MPI's own MPI_Finalize decide.
 . "$(dirname "$0")/job.inc"
-seconds=40
+ranks=3 seconds=40
 cat >"$work/program.c" <<'C'
 #include <mpi.h>
 #include <signal.h>
@@ -36,19 +36,13 @@ EOF2
 
 tell() { grep -qs 'this job has no report' "$work/err.1" && grep -qs 'this job has no report' "$work/err.2"; }
 
-missing=
+missing= said=
 for mpi in mpich openmpi; do
 	command -v mpicc.$mpi >/dev/null || { missing="$missing mpicc.$mpi"; continue; }
 	need_mpi $mpi
 	mpicc.$mpi -O1 -Wall -Werror -o "$work/program" "$work/program.c" || fail "$mpi: does not compile"
-	set -- sh "$work/rank.sh" "$work/program" "$work"
-	if [ $mpi = mpich ]; then
-		set -- mpiexec.mpich -disable-auto-cleanup -genv UCX_TLS posix,self -n 3 "$@"
-	else
-		set -- mpirun.openmpi --enable-recovery --mca btl_vader_single_copy_mechanism none --oversubscribe --bind-to none \
-			--mca pml ob1 --mca btl self,vader,tcp -n 3 "$@"
-	fi
-	VMONECOPY_XEN=emulated XENEMU_DOMAINS=2 timeout -k 5 $seconds "$@" >"$work/out" 2>"$work/err" </dev/null &
+	survivors $mpi
+	plain_job $mpi env VMONECOPY_XEN=emulated XENEMU_DOMAINS=2 sh "$work/rank.sh" "$work/program" "$work" &
 	job=$!
 	for i in $(seq 300); do
 		tell && break

@@ -32,11 +32,8 @@ static void mapper(struct pair *pair)
 	vmo_xen_unmap(pair->xen, (void *)(uintptr_t)remote.directory, 1);
 	remote.directory = &frozen;
 	pair_meet(pair);
-	int rc = 0;
-	for (int i = 0; !rc && i < 2000; i++) {		/* until it has left */
-		rc = vmo_mapcache_get(cache, &remote, 3, generation, &mapping, &address, &pages);
-		if (rc)
-			break;
+	int rc;
+	while (!(rc = vmo_mapcache_get(cache, &remote, 3, generation, &mapping, &address, &pages))) {	/* until it has left */
 		vmo_mapcache_put(cache, mapping);
 		vmo_mapcache_forget(cache, 0);
 		usleep(5000);
