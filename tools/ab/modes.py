@@ -29,6 +29,8 @@ MODES = (
     Mode("memcpy", "the limit: memcpy out of a kept shared mapping, two processes, no MPI", mpi=False,
          bench_options=("--over", "memory")),
 )
+# What of a message's time is the library's, and what the TCP's that its request takes: for tools/targets.
+WITHIN = Mode("within", "the library over the MPI's own shared memory: its requests are as quick as can be", shim=True)
 
 
 def bench_program(build, mpi_name, name):

@@ -6,6 +6,7 @@ from statistics import median
 
 from .measure import ALL_MPIS, Samples
 
+WITH_LIBRARY = ("onecopy", "within")
 NOISY = 1.5  # repetitions' medians further apart than this factor are marked
 
 
@@ -15,19 +16,19 @@ class Row:
     def __init__(self, mpi, size, samples, threshold):
         self.mpi, self.size, self.below = mpi, size, size < threshold
         self.modes = {}
-        for mode in ("tcp", "onecopy", "shm", "memcpy"):
+        for mode in ("tcp", "onecopy", "within", "shm", "memcpy"):
             found = samples.get((mode, mpi, size)) or samples.get((mode, ALL_MPIS, size))
             if found:
                 self.modes[mode] = found
 
     @property
     def carried(self):
-        """Did the library carry bytes? Below its threshold it need not."""
-        return self.below or self.share("onecopy_bytes") > 0
+        """Did the library carry bytes wherever it was? Below its threshold it need not."""
+        return self.below or all(self.share("onecopy_bytes", mode) > 0 for mode in WITH_LIBRARY if mode in self.modes)
 
-    def share(self, counter):
+    def share(self, counter, mode="onecopy"):
         """Share of the payload, of what is at or above the threshold."""
-        return 0.0 if self.below else self.modes.get("onecopy", Samples()).share(counter)
+        return 0.0 if self.below else self.modes.get(mode, Samples()).share(counter)
 
     def latency(self, mode):
         """Median over repetitions, microseconds; None where there is nothing to show."""
@@ -58,7 +59,7 @@ class Row:
         return quotient(self.latency_min(over), self.latency_min("onecopy"))
 
     def _value(self, mode, function):
-        if mode not in self.modes or mode == "onecopy" and not self.carried:
+        if mode not in self.modes or mode in WITH_LIBRARY and not self.carried:
             return None
         return function(self.modes[mode])
 

@@ -16,6 +16,7 @@ class Bench:
         self.library = os.path.join(options.build, "libvmonecopy.so")
         self.faults = []
         self.notes = []
+        self.over_loopback = {}     # of each MPI, how many times as quick as TCP (pingpong.py)
 
     def program(self, mpi, name):
         """A program of tools/bench, built."""
@@ -52,6 +53,19 @@ class Bench:
         except (WrongResult, CannotRun) as reason:
             self.faults.append(f"{what}: {reason}")
             return None
+
+
+def settings_of(mpis, path):
+    """What each MPI is told, in the modes without the library: the rest is its default."""
+    shown = {}
+    for mpi in mpis:
+        for mode in modes.MODES:
+            if mode.mpi and not mode.shim:
+                command = mpi.command(mode, path, {}, ["PROGRAM"])
+                variables = [f"{name}={value}" for name, value in sorted(mpi.environment(mode, path).items())
+                             if not name.startswith("OMPI_ALLOW")]
+                shown[f"{mpi.name}, {mode.name}"] = " ".join(variables + [os.path.basename(command[0])] + command[1:])
+    return shown
 
 
 class _RunnerOptions:
