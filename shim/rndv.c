@@ -77,7 +77,7 @@ static int take_stage(struct vmo_xfer *xfer, size_t bytes, uint32_t most)
 }
 
 /* The partial first and last page share one small block: head at its start, tail behind it. */
-static int copy_edges(struct vmo_xfer *xfer, size_t head, size_t tail, struct vmo_piece edge[2])
+static int take_edges(struct vmo_xfer *xfer, size_t head, size_t tail, struct vmo_piece edge[2])
 {
 	struct vmo_block *block;
 	uint32_t pages = (uint32_t)vmo_pages(head + tail);
@@ -85,13 +85,24 @@ static int copy_edges(struct vmo_xfer *xfer, size_t head, size_t tail, struct vm
 
 	if (rc)
 		return rc;
-	memcpy(block->view, xfer->low, head);
-	memcpy(block->view + head, xfer->low + xfer->span - tail, tail);
 	edge[0] = (struct vmo_piece){ .block = block, .offset = 0, .bytes = (uint32_t)head };
 	edge[1] = (struct vmo_piece){ .block = block, .offset = (uint32_t)head, .bytes = (uint32_t)tail };
 	if (head && tail)
 		vmo_block_hold(block);
 	return 0;
+}
+
+static void copy_head(const struct vmo_xfer *xfer)
+{
+	if (xfer->head)
+		memcpy(piece_view(&xfer->piece[0]), xfer->low, xfer->head);
+}
+
+/* Its piece is the last one. */
+static void copy_tail(const struct vmo_xfer *xfer)
+{
+	if (xfer->tail)
+		memcpy(piece_view(&xfer->piece[xfer->pieces - 1]), xfer->low + xfer->span - xfer->tail, xfer->tail);
 }
 
 static int prepare(struct vmo_xfer *xfer, uintptr_t first, size_t bytes, struct vmo_piece *pieces, int most)
@@ -116,7 +127,7 @@ static int offer_in_place(struct vmo_xfer *xfer)
 	int n = prepare(xfer, first, last - first, interior, VMO_SLOT_EXTENTS - 2);
 	if (n <= 0)
 		return 0;
-	if ((head || tail) && copy_edges(xfer, head, tail, edge)) {
+	if ((head || tail) && take_edges(xfer, head, tail, edge)) {
 		for (int i = 0; i < n; i++)
 			vmo_block_drop(interior[i].block);
 		return 0;
@@ -127,6 +138,13 @@ static int offer_in_place(struct vmo_xfer *xfer)
 		interior[n] = edge[1];
 	xfer->pieces = (uint32_t)n + (head ? 1 : 0) + (tail ? 1 : 0);
 	xfer->edges = (uint32_t)(head + tail < xfer->bytes ? head + tail : xfer->bytes);
+	xfer->head = (uint32_t)head;
+	xfer->tail = (uint32_t)tail;
+	if (xfer->shape.strips) {	/* its receiver looks at the span as a whole: all must be there with the RTS */
+		copy_head(xfer);
+		copy_tail(xfer);
+		xfer->head = xfer->tail = 0;
+	}
 	return 1;
 }
 
@@ -196,7 +214,7 @@ static int choose_pages(struct vmo_xfer *xfer)
 		xfer->shape.strips = 0;	/* it needs no filling */
 		return 0;
 	}
-	xfer->edges = 0;
+	xfer->edges = xfer->head = xfer->tail = 0;
 	xfer->staged = true;
 	return take_stage(xfer, xfer->bytes, xfer->from || xfer->shape.strips ? VMO_SLOT_EXTENTS : 1);
 }
@@ -226,7 +244,7 @@ static void write_slot(struct vmo_xfer *xfer)
 			.bytes = piece->bytes,
 		};
 	}
-	atomic_store_explicit(&slot->filled, xfer->staged ? 0 : xfer->bytes, memory_order_relaxed);
+	atomic_store_explicit(&slot->filled, xfer->staged || xfer->head ? 0 : xfer->bytes - xfer->tail, memory_order_relaxed);
 	atomic_store_explicit(&slot->sequence, xfer->sequence, memory_order_release);
 }
 
@@ -312,13 +330,28 @@ give_back:
 	return rc;
 }
 
+/* In place: what the RTS did not wait for. */
+static void fill_edges(struct vmo_xfer *xfer)
+{
+	copy_head(xfer);
+	if (xfer->head)
+		vmo_rndv_filled(xfer, xfer->bytes - xfer->tail);
+	copy_tail(xfer);
+	if (xfer->tail)
+		vmo_rndv_filled(xfer, xfer->bytes);
+}
+
 /* Model: fill. */
 void vmo_rndv_fill(struct vmo_xfer *xfer)
 {
 	const char *from = xfer->from;
 	uint64_t filled = 0;
 
-	if (!xfer->staged || (!from && !xfer->shape.strips))
+	if (!xfer->staged) {
+		fill_edges(xfer);
+		return;
+	}
+	if (!from && !xfer->shape.strips)
 		return;
 	uint64_t began = vmo_time_begin();
 	struct vmo_walk walk = vmo_walk_from(&xfer->shape);

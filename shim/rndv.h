@@ -44,6 +44,7 @@ struct vmo_xfer {
 	uint32_t slot;
 	uint32_t pieces;
 	uint32_t edges;			/* bytes of partial first and last pages */
+	uint32_t head, tail;		/* of those, what vmo_rndv_fill copies: after the RTS, while that is under way */
 	uint64_t sequence;
 	uint64_t bytes;
 	uint64_t sum;			/* as in wire.h */

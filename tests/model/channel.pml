@@ -137,7 +137,7 @@ inline reap(i_, j_)
 inline write_slot(i_, j_)
 {
 	slot[CH(i_, j_)].block = xfer[CH(i_, j_)].block;
-	slot[CH(i_, j_)].filled = !staged || MUTATION == 3;
+	slot[CH(i_, j_)].filled = MUTATION == 3;
 	slot[CH(i_, j_)].sequence = xfer[CH(i_, j_)].sequence
 }
 
@@ -285,8 +285,11 @@ proctype Sender(byte me)
 		fi;
 #endif
 		if
-		:: b != NONE && staged ->	/* Model: fill. */
-			content[BL(me, b)] = n;
+		:: b != NONE ->			/* Model: fill. All of it, or what lies in place but for the edges. */
+			if
+			:: staged -> content[BL(me, b)] = n
+			:: else
+			fi;
 			slot[CH(me, r)].filled = true
 		:: else
 		fi;
