@@ -11,10 +11,12 @@
 
 #define NEED_MOST 1024
 #define NEED_REFUSED 4096
-#define USED_WELL 16		/* sends in place after which a substitution has paid for itself */
+#define USED_WELL 16		/* sends in place, at least, after which a substitution has paid for itself */
 #define N_LEAST 2
-#define N_MOST 5		/* MPICH's rule for XPMEM; staging costs the receiver too, which is not measured */
-#define SCRATCH_BYTES (32 * VMO_PAGE_BYTES)
+#define N_MOST 64		/* beyond, a short job would never get there */
+#define N_UNKNOWN 5		/* MPICH's rule for XPMEM */
+#define SCRATCH_PAGES (VMO_ADMISSION_SMALL + VMO_ADMISSION_LARGE)
+#define SCRATCH_BYTES (SCRATCH_PAGES * VMO_PAGE_BYTES)
 
 static char *scratch(int fd, int flags)
 {
@@ -24,47 +26,81 @@ static char *scratch(int fd, int flags)
 }
 
 /* Both costs on pages that exist already, as a pool's do. The second round counts: caches are warm. */
-static long measure_on(int fd, char *user, char *view)
+static bool measure_pages(struct vmo_admission_cost *cost, int fd, char *user, char *view, uint32_t first, uint32_t pages)
 {
-	uint64_t start = 0, copied = 0, placed = 0;
+	size_t at = first * VMO_PAGE_BYTES, bytes = pages * VMO_PAGE_BYTES;
+	uint64_t start = 0, copied = 0;
 
 	for (int round = 0; round < 2; round++) {
 		start = vmo_now_ns();
-		memcpy(view, user, SCRATCH_BYTES);
+		memcpy(view + at, user + at, bytes);
 		copied = vmo_now_ns();
-		if (round && syscall(SYS_mmap, user, SCRATCH_BYTES, PROT_READ | PROT_WRITE,
-		                     MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0) == -1)
-			return N_MOST;
-		placed = vmo_now_ns();
 	}
-	if (copied <= start)
-		return N_MOST;
-	return 1 + (long)((placed - start + copied - start - 1) / (copied - start));
+	if (syscall(SYS_mmap, user + at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, at) == -1)
+		return false;
+	*cost = (struct vmo_admission_cost){ .stage_ns = copied - start, .place_ns = vmo_now_ns() - start };
+	return copied > start;
 }
 
-static long measure(void)
+static bool measure(struct vmo_admission *admission)
 {
 	int fd = vmo_fault(admission_memory) ? -1 : (int)syscall(SYS_memfd_create, "vmonecopy", 1U /* MFD_CLOEXEC */);
 	char *view = NULL, *user = scratch(-1, MAP_PRIVATE | MAP_ANONYMOUS);
-	long n = N_MOST;
+	bool known = false;
 
 	if (fd >= 0 && user && !ftruncate(fd, SCRATCH_BYTES))
 		view = scratch(fd, MAP_SHARED);
-	if (view)
-		n = measure_on(fd, user, view);
-	if (view)
+	if (view) {
+		known = measure_pages(&admission->small, fd, user, view, 0, VMO_ADMISSION_SMALL) &&
+		        measure_pages(&admission->large, fd, user, view, VMO_ADMISSION_SMALL, VMO_ADMISSION_LARGE);
 		syscall(SYS_munmap, view, SCRATCH_BYTES);
+	}
 	if (user)
 		syscall(SYS_munmap, user, SCRATCH_BYTES);
 	if (fd >= 0)
 		syscall(SYS_close, fd);
-	return n < N_LEAST ? N_LEAST : n > N_MOST ? N_MOST : n;
+	return known;
 }
 
 void vmo_admission_setup(struct vmo_admission *admission, long n)
 {
 	memset(admission, 0, sizeof *admission);
-	admission->n = n > 0 ? n : measure();
+	admission->n = n || measure(admission) ? n : N_UNKNOWN;
+}
+
+static uint32_t break_even(const struct vmo_admission_cost *cost)
+{
+	uint64_t n = 1 + (cost->place_ns + cost->stage_ns - 1) / cost->stage_ns;
+
+	return n < N_LEAST ? N_LEAST : n > N_MOST ? N_MOST : (uint32_t)n;
+}
+
+uint32_t vmo_admission_need(const struct vmo_admission *admission, uint64_t bytes)
+{
+	int64_t pages = (int64_t)(bytes >> VMO_PAGE_SHIFT);
+
+	if (admission->n)
+		return (uint32_t)admission->n;
+	pages = pages < VMO_ADMISSION_SMALL ? VMO_ADMISSION_SMALL : pages > VMO_ADMISSION_LARGE ? VMO_ADMISSION_LARGE : pages;
+	int64_t small = break_even(&admission->small), large = break_even(&admission->large);
+	return (uint32_t)(small + (large - small) * (pages - VMO_ADMISSION_SMALL) / (VMO_ADMISSION_LARGE - VMO_ADMISSION_SMALL));
+}
+
+#define OUTLIER 4	/* times what is known: more the process was not running, perhaps */
+#define INERTIA 4	/* one substitution's part is one in so many */
+
+void vmo_admission_placed(struct vmo_admission *admission, uint64_t bytes, uint64_t ns)
+{
+	uint64_t pages = bytes >> VMO_PAGE_SHIFT;
+	bool large = pages > (VMO_ADMISSION_SMALL + VMO_ADMISSION_LARGE) / 2;
+	struct vmo_admission_cost *cost = large ? &admission->large : &admission->small;
+
+	if (admission->n || !pages)
+		return;
+	ns = ns * (large ? VMO_ADMISSION_LARGE : VMO_ADMISSION_SMALL) / pages;
+	if (ns > OUTLIER * cost->place_ns)
+		ns = OUTLIER * cost->place_ns;
+	cost->place_ns = (cost->place_ns * (INERTIA - 1) + ns) / INERTIA;
 }
 
 /* The interior's entry; a new one in place of the longest unused one if it has none. */
@@ -82,7 +118,7 @@ static struct vmo_admission_entry *entry(struct vmo_admission *admission, uintpt
 		if (now - e->last_use > now - oldest->last_use)
 			oldest = e;
 	}
-	*oldest = (struct vmo_admission_entry){ begin, end, 0, (uint32_t)admission->n, now, now };
+	*oldest = (struct vmo_admission_entry){ begin, end, 0, vmo_admission_need(admission, end - begin), now, now };
 	return oldest;
 }
 
@@ -110,9 +146,11 @@ void vmo_admission_ended(struct vmo_admission *admission, uintptr_t begin, uintp
 {
 	struct vmo_admission_entry *e = entry(admission, begin, end);
 	uint32_t most = admission->n > NEED_MOST ? (uint32_t)admission->n : NEED_MOST;
+	uint32_t need = vmo_admission_need(admission, end - begin);
+	uint32_t paid = !admission->n && need > USED_WELL ? need : USED_WELL;
 
 	e->sends = 0;
-	e->need = uses >= USED_WELL ? (uint32_t)admission->n : e->need * 2;
+	e->need = uses >= paid ? need : e->need * 2;
 	if (e->need > most)
 		e->need = most;
 }

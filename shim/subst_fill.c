@@ -148,6 +148,8 @@ static void remember(struct vmo_subst *s, uintptr_t begin, uintptr_t end)
 /* All fills or none. */
 static int place_fills(struct vmo_subst *s, struct plan *plan, uintptr_t begin, uintptr_t end)
 {
+	uint64_t began = vmo_now_ns(), bytes = 0;
+
 	for (int i = 0; i < plan->fills; i++) {
 		const struct fill *f = &plan->fill[i];
 		struct vmo_assoc a = { f->begin, f->end, f->block, 0, 0, s->admission.now, begin, end };
@@ -166,7 +168,9 @@ static int place_fills(struct vmo_subst *s, struct plan *plan, uintptr_t begin, 
 		vmo_assoc_insert(&s->table, &a);	/* room was checked before the first one */
 		vmo_subst_watch(s);
 		vmo_count(substituted_pages, f->block->pages);
+		bytes += f->end - f->begin;
 	}
+	vmo_admission_placed(&s->admission, bytes, vmo_now_ns() - began);
 	vmo_count(substitutions, 1);
 	return 0;
 }

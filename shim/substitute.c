@@ -283,7 +283,7 @@ struct vmo_subst_usage vmo_subst_usage(struct vmo_subst *s)
 	struct vmo_subst_usage usage = { 0 };
 
 	vmo_subst_lock();
-	usage.admission = s->admission.n;
+	usage.need = vmo_admission_need(&s->admission, 1 << 20);
 	for (const struct vmo_assoc *a = s->table.at; a < s->table.at + s->table.count; a++) {
 		usage.associations += a->block != NULL;
 		usage.pages += a->block ? vmo_assoc_pages(a) : 0;

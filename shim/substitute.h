@@ -159,7 +159,7 @@ int vmo_subst_detach_spaced(struct vmo_subst *subst, uintptr_t address, size_t b
 int vmo_subst_check(struct vmo_subst *subst, uintptr_t address, size_t bytes);
 
 /* For tests and reports: number of associations, pages in them, scars beside them, and the admission rule in force. */
-struct vmo_subst_usage { uint32_t associations, pages, scars; long admission; };
+struct vmo_subst_usage { uint32_t associations, pages, scars, need; /* of 1 MiB */ };
 struct vmo_subst_usage vmo_subst_usage(struct vmo_subst *subst);
 
 #endif
