@@ -13,7 +13,7 @@
 #define NEED_REFUSED 4096
 #define USED_WELL 16		/* sends in place, at least, after which a substitution has paid for itself */
 #define N_LEAST 2
-#define N_MOST 64		/* beyond, a short job would never get there */
+#define N_MOST 32		/* beyond, a short job would never get there */
 #define N_UNKNOWN 5		/* MPICH's rule for XPMEM */
 #define SCRATCH_PAGES (VMO_ADMISSION_SMALL + VMO_ADMISSION_LARGE)
 #define SCRATCH_BYTES (SCRATCH_PAGES * VMO_PAGE_BYTES)
@@ -38,7 +38,7 @@ static bool measure_pages(struct vmo_admission_cost *cost, int fd, char *user, c
 	}
 	if (syscall(SYS_mmap, user + at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, at) == -1)
 		return false;
-	*cost = (struct vmo_admission_cost){ .stage_ns = copied - start, .place_ns = vmo_now_ns() - start };
+	*cost = (struct vmo_admission_cost){ .stage_ns = copied - start, .map_ns = vmo_now_ns() - copied };
 	return copied > start;
 }
 
@@ -70,7 +70,7 @@ void vmo_admission_setup(struct vmo_admission *admission, long n)
 
 static uint32_t break_even(const struct vmo_admission_cost *cost)
 {
-	uint64_t n = 1 + (cost->place_ns + cost->stage_ns - 1) / cost->stage_ns;
+	uint64_t n = 1 + (cost->map_ns + cost->stage_ns - 1) / cost->stage_ns;
 
 	return n < N_LEAST ? N_LEAST : n > N_MOST ? N_MOST : (uint32_t)n;
 }
@@ -89,7 +89,7 @@ uint32_t vmo_admission_need(const struct vmo_admission *admission, uint64_t byte
 #define OUTLIER 4	/* times what is known: more the process was not running, perhaps */
 #define INERTIA 4	/* one substitution's part is one in so many */
 
-void vmo_admission_placed(struct vmo_admission *admission, uint64_t bytes, uint64_t ns)
+void vmo_admission_mapped(struct vmo_admission *admission, uint64_t bytes, uint64_t ns)
 {
 	uint64_t pages = bytes >> VMO_PAGE_SHIFT;
 	bool large = pages > (VMO_ADMISSION_SMALL + VMO_ADMISSION_LARGE) / 2;
@@ -98,9 +98,9 @@ void vmo_admission_placed(struct vmo_admission *admission, uint64_t bytes, uint6
 	if (admission->n || !pages)
 		return;
 	ns = ns * (large ? VMO_ADMISSION_LARGE : VMO_ADMISSION_SMALL) / pages;
-	if (ns > OUTLIER * cost->place_ns)
-		ns = OUTLIER * cost->place_ns;
-	cost->place_ns = (cost->place_ns * (INERTIA - 1) + ns) / INERTIA;
+	if (ns > OUTLIER * cost->map_ns)
+		ns = OUTLIER * cost->map_ns;
+	cost->map_ns = (cost->map_ns * (INERTIA - 1) + ns) / INERTIA;
 }
 
 /* The interior's entry; a new one in place of the longest unused one if it has none. */

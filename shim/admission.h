@@ -3,13 +3,13 @@
  * admission.h: is it worth it to substitute this buffer?
  *
  * A buffer (its interior: whole pages, begin and end) earns its substitution by being sent `need`
- * times. need begins at n; where n is not given, n = 1 + ceil(cost of a substitution / cost of
- * staging once), within 2..64: having paid the one, the other must be saved that often to break even,
- * so that what is spent is at most twice what knowing the future would have spent.
+ * times. need begins at n; where n is not given, n = 1 + ceil(cost of mapping its pages / cost of staging
+ * once), within 2..32: having paid the one, the other must be saved that often to break even, so that what
+ * is spent is at most twice what knowing the future would have spent. (The content is copied in either case.)
  *
  * Both costs depend on the size: few pages are unmapped one by one, which a hypervisor may make dear, many at
  * once. So they are measured at start for 64 KiB and 512 KiB; n of sizes between lies between. What
- * substitutions then really take moves the measured costs: other cores are busy by then, and must be told.
+ * mapping then really takes moves what was measured: other cores are busy by then, and must be told.
  *
  *   sent        sends + 1; earned when sends reach need
  *   ended       (late receiver, free, ...) sends = 0; if it was used seldom, need doubles, up to
@@ -34,7 +34,7 @@ struct vmo_admission_entry {
 	uint32_t since;		/* the clock at the first of `sends` */
 };
 
-struct vmo_admission_cost { uint64_t stage_ns, place_ns; };	/* of one size; place: with the copy of the content */
+struct vmo_admission_cost { uint64_t stage_ns, map_ns; };	/* of one size */
 
 #define VMO_ADMISSION_SMALL 16		/* pages */
 #define VMO_ADMISSION_LARGE 128
@@ -55,8 +55,8 @@ void vmo_admission_setup(struct vmo_admission *admission, long n);
 /* n for so many bytes. */
 uint32_t vmo_admission_need(const struct vmo_admission *admission, uint64_t bytes);
 
-/* A substitution of so many bytes took so long. */
-void vmo_admission_placed(struct vmo_admission *admission, uint64_t bytes, uint64_t ns);
+/* To map so many bytes took so long. */
+void vmo_admission_mapped(struct vmo_admission *admission, uint64_t bytes, uint64_t ns);
 
 /* Counts a send. May the interior be substituted now? */
 bool vmo_admission_sent(struct vmo_admission *admission, uintptr_t begin, uintptr_t end);

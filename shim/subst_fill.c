@@ -113,13 +113,15 @@ static int make_room(struct vmo_subst *s, struct plan *plan, struct vmo_pool *po
  * The block's pages get the content, then the user's place. A MAP_FIXED that fails may have unmapped
  * the old pages already: the content comes back from the block.
  */
-static int place(const struct fill *fill)
+static int place(struct vmo_subst *s, const struct fill *fill)
 {
 	size_t bytes = fill->end - fill->begin;
 	int rc;
 
 	memcpy(fill->block->view, (const void *)fill->begin, bytes);
+	uint64_t began = vmo_now_ns();
 	rc = vmo_block_place(fill->block, 0, fill->block->pages, (void *)fill->begin);
+	vmo_admission_mapped(&s->admission, bytes, vmo_now_ns() - began);
 	vmo_regcache_tell(fill->begin, bytes);
 	if (rc && vmo_underlay_copy(fill->begin, bytes, fill->block->view))
 		vmo_error("memory at %#lx is lost: neither granted nor private pages could be mapped there",
@@ -148,15 +150,13 @@ static void remember(struct vmo_subst *s, uintptr_t begin, uintptr_t end)
 /* All fills or none. */
 static int place_fills(struct vmo_subst *s, struct plan *plan, uintptr_t begin, uintptr_t end)
 {
-	uint64_t began = vmo_now_ns(), bytes = 0;
-
 	for (int i = 0; i < plan->fills; i++) {
 		const struct fill *f = &plan->fill[i];
 		struct vmo_assoc a = { f->begin, f->end, f->block, 0, 0, s->admission.now, begin, end };
 		int ignored, rc;
 
 		forget_scars(s, f->begin, f->end);
-		rc = place(f);
+		rc = place(s, f);
 		if (rc) {
 			drop_fills(plan, i);
 			for (int k = 0; k < i; k++)
@@ -168,9 +168,7 @@ static int place_fills(struct vmo_subst *s, struct plan *plan, uintptr_t begin, 
 		vmo_assoc_insert(&s->table, &a);	/* room was checked before the first one */
 		vmo_subst_watch(s);
 		vmo_count(substituted_pages, f->block->pages);
-		bytes += f->end - f->begin;
 	}
-	vmo_admission_placed(&s->admission, bytes, vmo_now_ns() - began);
 	vmo_count(substitutions, 1);
 	return 0;
 }

@@ -17,8 +17,8 @@ static struct vmo_admission admission;
 static void costs(uint64_t small_ns, uint64_t large_ns)
 {
 	vmo_admission_setup(&admission, 0);
-	admission.small = (struct vmo_admission_cost){ .stage_ns = 1000, .place_ns = small_ns };
-	admission.large = (struct vmo_admission_cost){ .stage_ns = 10000, .place_ns = large_ns };
+	admission.small = (struct vmo_admission_cost){ .stage_ns = 1000, .map_ns = small_ns };
+	admission.large = (struct vmo_admission_cost){ .stage_ns = 10000, .map_ns = large_ns };
 }
 
 /* Which send is the first that may be in place? */
@@ -49,25 +49,25 @@ static int bounds(void)
 	costs(1, 1);
 	CHECK(vmo_admission_need(&admission, SMALL) == 2);
 	costs(1000000000, 1000000000);
-	CHECK(vmo_admission_need(&admission, SMALL) == 64);
-	CHECK(vmo_admission_need(&admission, LARGE) == 64);
+	CHECK(vmo_admission_need(&admission, SMALL) == 32);
+	CHECK(vmo_admission_need(&admission, LARGE) == 32);
 	return 0;
 }
 
 static int learned(void)
 {
-	costs(10000, 30000);
-	vmo_admission_placed(&admission, SMALL, 100000000);	/* it was not running, perhaps */
-	CHECK(vmo_admission_need(&admission, SMALL) > 11 && vmo_admission_need(&admission, SMALL) < 22);
+	costs(5000, 30000);
+	vmo_admission_mapped(&admission, SMALL, 100000000);	/* it was not running, perhaps */
+	CHECK(vmo_admission_need(&admission, SMALL) > 6 && vmo_admission_need(&admission, SMALL) < 12);
 	for (int i = 0; i < 50; i++)
-		vmo_admission_placed(&admission, SMALL / 2, 20000);
-	CHECK(vmo_admission_need(&admission, SMALL) >= 40 && vmo_admission_need(&admission, SMALL) <= 41);
+		vmo_admission_mapped(&admission, SMALL / 2, 10000);
+	CHECK(vmo_admission_need(&admission, SMALL) == 20 || vmo_admission_need(&admission, SMALL) == 21);
 	CHECK(vmo_admission_need(&admission, LARGE) == 4);
 	for (int i = 0; i < 50; i++)
-		vmo_admission_placed(&admission, 4 * LARGE, 4 * 70000);
+		vmo_admission_mapped(&admission, 4 * LARGE, 4 * 70000);
 	CHECK(vmo_admission_need(&admission, LARGE) >= 7 && vmo_admission_need(&admission, LARGE) <= 8);
-	CHECK(vmo_admission_need(&admission, SMALL) >= 40);
-	vmo_admission_placed(&admission, 0, 1000);
+	CHECK(vmo_admission_need(&admission, SMALL) >= 20);
+	vmo_admission_mapped(&admission, 0, 1000);
 	CHECK(vmo_admission_need(&admission, LARGE) <= 8);
 	return 0;
 }
@@ -95,7 +95,7 @@ static int given(void)
 {
 	vmo_admission_setup(&admission, 7);
 	for (int i = 0; i < 50; i++)
-		vmo_admission_placed(&admission, SMALL, 1000000);
+		vmo_admission_mapped(&admission, SMALL, 1000000);
 	CHECK(vmo_admission_need(&admission, SMALL) == 7);
 	CHECK(vmo_admission_need(&admission, LARGE) == 7);
 	CHECK(first(0x100000, SMALL) == 7);

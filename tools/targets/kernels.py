@@ -32,7 +32,7 @@ def order(turn):
     return MODES[turn % 2:] + MODES[:turn % 2]
 
 
-def words(kernel, language, tiny, more=("--ms", "300")):
+def words(kernel, language, tiny, more=("--ms", "1500")):
     """Command line, but for the program's place."""
     size = ("--sizes", "65536", "--ms", "40") if tiny else ("--sizes", "1048576", *more)
     return [program_of(kernel, language), "--tests", kernel, *size]
