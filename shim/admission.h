@@ -8,7 +8,7 @@
  * is spent is at most twice what knowing the future would have spent. (The content is copied in either case.)
  *
  * Both costs depend on the size: few pages are unmapped one by one, which a hypervisor may make dear, many at
- * once. So they are measured at start for 64 KiB and 512 KiB; n of sizes between lies between. What
+ * once. So they are measured at start for 64 KiB and 1 MiB; n of sizes between lies between. What
  * mapping then really takes moves what was measured: other cores are busy by then, and must be told.
  *
  *   sent        sends + 1; earned when sends reach need
@@ -37,7 +37,7 @@ struct vmo_admission_entry {
 struct vmo_admission_cost { uint64_t stage_ns, map_ns; };	/* of one size */
 
 #define VMO_ADMISSION_SMALL 16		/* pages */
-#define VMO_ADMISSION_LARGE 128
+#define VMO_ADMISSION_LARGE 256
 
 #define VMO_ADMISSION_SETS 256
 #define VMO_ADMISSION_WAYS 4
