@@ -121,7 +121,8 @@ static int place(struct vmo_subst *s, const struct fill *fill)
 	memcpy(fill->block->view, (const void *)fill->begin, bytes);
 	uint64_t began = vmo_now_ns();
 	rc = vmo_block_place(fill->block, 0, fill->block->pages, (void *)fill->begin);
-	vmo_admission_mapped(&s->admission, bytes, vmo_now_ns() - began);
+	if (vmo_likely(!rc))
+		vmo_admission_mapped(&s->admission, bytes, vmo_now_ns() - began);
 	vmo_regcache_tell(fill->begin, bytes);
 	if (rc && vmo_underlay_copy(fill->begin, bytes, fill->block->view))
 		vmo_error("memory at %#lx is lost: neither granted nor private pages could be mapped there",

@@ -16,7 +16,8 @@ static struct vmo_admission admission;
 
 static void costs(uint64_t small_ns, uint64_t large_ns)
 {
-	vmo_admission_setup(&admission, 0);
+	vmo_admission_setup(&admission, 1);
+	admission.n = 0;
 	admission.small = (struct vmo_admission_cost){ .stage_ns = 1000, .map_ns = small_ns };
 	admission.large = (struct vmo_admission_cost){ .stage_ns = 10000, .map_ns = large_ns };
 }

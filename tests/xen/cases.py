@@ -37,7 +37,7 @@ class Case:
 CASES = (
     # By measured costs, a buffer is sent 32 times at most before it is in place (shim/admission.h).
     Case("one-copy", "./traffic.MPI sizes=1000000,65536,16384 count=40",
-         ("onecopy_messages >= 48", "pulled_bytes >= onecopy_bytes", "fell_through_bytes == 0"), (PATIENT,), timeout=100),
+         ("onecopy_messages >= 16", "pulled_bytes >= onecopy_bytes", "fell_through_bytes == 0"), (PATIENT,), timeout=100),
     Case("substitution", "./traffic.MPI sizes=2000001 count=20",
          ("onecopy_messages == 40", "staged_messages == 0", "0 < substitutions <= 4", "moves + detaches == 0",
           "edge_bytes < 40 * 8192"), (PATIENT, AT_ONCE)),
