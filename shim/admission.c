@@ -13,9 +13,10 @@
 #define NEED_REFUSED 4096
 #define USED_WELL 16		/* sends in place, at least, after which a substitution has paid for itself */
 #define N_LEAST 2
-#define N_MOST 32		/* beyond, a short job would never get there */
+static const uint32_t n_most[VMO_ADMISSION_SIZES] = { 32, 8 };
 #define N_UNKNOWN 5		/* MPICH's rule for XPMEM */
-#define SCRATCH_PAGES (VMO_ADMISSION_SMALL + VMO_ADMISSION_LARGE)
+#define LARGEST (VMO_ADMISSION_SIZES - 1)
+#define SCRATCH_PAGES (VMO_ADMISSION_PAGES(0) + VMO_ADMISSION_PAGES(1))
 #define SCRATCH_BYTES (SCRATCH_PAGES * VMO_PAGE_BYTES)
 
 static char *scratch(int fd, int flags)
@@ -47,12 +48,14 @@ static bool measure(struct vmo_admission *admission)
 	int fd = vmo_fault(admission_memory) ? -1 : (int)syscall(SYS_memfd_create, "vmonecopy", 1U /* MFD_CLOEXEC */);
 	char *view = NULL, *user = scratch(-1, MAP_PRIVATE | MAP_ANONYMOUS);
 	bool known = false;
+	uint32_t first = 0;
 
 	if (fd >= 0 && user && !ftruncate(fd, SCRATCH_BYTES))
 		view = scratch(fd, MAP_SHARED);
 	if (view) {
-		known = measure_pages(&admission->small, fd, user, view, 0, VMO_ADMISSION_SMALL) &&
-		        measure_pages(&admission->large, fd, user, view, VMO_ADMISSION_SMALL, VMO_ADMISSION_LARGE);
+		known = true;
+		for (int i = 0; known && i < VMO_ADMISSION_SIZES; first += VMO_ADMISSION_PAGES(i++))
+			known = measure_pages(&admission->cost[i], fd, user, view, first, VMO_ADMISSION_PAGES(i));
 		syscall(SYS_munmap, view, SCRATCH_BYTES);
 	}
 	if (user)
@@ -68,22 +71,28 @@ void vmo_admission_setup(struct vmo_admission *admission, long n)
 	admission->n = n || measure(admission) ? n : N_UNKNOWN;
 }
 
-static uint32_t break_even(const struct vmo_admission_cost *cost)
+static uint32_t break_even(const struct vmo_admission *admission, int i)
 {
+	const struct vmo_admission_cost *cost = &admission->cost[i];
 	uint64_t n = 1 + (cost->map_ns + cost->stage_ns - 1) / cost->stage_ns;
 
-	return n < N_LEAST ? N_LEAST : n > N_MOST ? N_MOST : (uint32_t)n;
+	return n < N_LEAST ? N_LEAST : n > n_most[i] ? n_most[i] : (uint32_t)n;
 }
 
 uint32_t vmo_admission_need(const struct vmo_admission *admission, uint64_t bytes)
 {
 	int64_t pages = (int64_t)(bytes >> VMO_PAGE_SHIFT);
+	int i = 0;
 
 	if (admission->n)
 		return (uint32_t)admission->n;
-	pages = pages < VMO_ADMISSION_SMALL ? VMO_ADMISSION_SMALL : pages > VMO_ADMISSION_LARGE ? VMO_ADMISSION_LARGE : pages;
-	int64_t small = break_even(&admission->small), large = break_even(&admission->large);
-	return (uint32_t)(small + (large - small) * (pages - VMO_ADMISSION_SMALL) / (VMO_ADMISSION_LARGE - VMO_ADMISSION_SMALL));
+	while (i < VMO_ADMISSION_SIZES && pages > VMO_ADMISSION_PAGES(i))
+		i++;
+	if (i == 0 || i == VMO_ADMISSION_SIZES)
+		return break_even(admission, i ? LARGEST : 0);
+	int64_t below = VMO_ADMISSION_PAGES(i - 1), above = VMO_ADMISSION_PAGES(i);
+	int64_t from = break_even(admission, i - 1), to = break_even(admission, i);
+	return (uint32_t)(from + (to - from) * (pages - below) / (above - below));
 }
 
 #define OUTLIER 4	/* times what is known: more the process was not running, perhaps */
@@ -92,12 +101,14 @@ uint32_t vmo_admission_need(const struct vmo_admission *admission, uint64_t byte
 void vmo_admission_mapped(struct vmo_admission *admission, uint64_t bytes, uint64_t ns)
 {
 	uint64_t pages = bytes >> VMO_PAGE_SHIFT;
-	bool large = pages > (VMO_ADMISSION_SMALL + VMO_ADMISSION_LARGE) / 2;
-	struct vmo_admission_cost *cost = large ? &admission->large : &admission->small;
+	int i = 0;
 
 	if (admission->n || !pages)
 		return;
-	ns = ns * (large ? VMO_ADMISSION_LARGE : VMO_ADMISSION_SMALL) / pages;
+	while (i < LARGEST && pages > 2 * VMO_ADMISSION_PAGES(i))
+		i++;
+	struct vmo_admission_cost *cost = &admission->cost[i];
+	ns = ns * VMO_ADMISSION_PAGES(i) / pages;
 	if (ns > OUTLIER * cost->map_ns)
 		ns = OUTLIER * cost->map_ns;
 	cost->map_ns = (cost->map_ns * (INERTIA - 1) + ns) / INERTIA;

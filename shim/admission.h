@@ -4,12 +4,15 @@
  *
  * A buffer (its interior: whole pages, begin and end) earns its substitution by being sent `need`
  * times. need begins at n; where n is not given, n = 1 + ceil(cost of mapping its pages / cost of staging
- * once), within 2..32: having paid the one, the other must be saved that often to break even, so that what
- * is spent is at most twice what knowing the future would have spent. (The content is copied in either case.)
+ * once): having paid the one, the other must be saved that often to break even, so that what is spent is at
+ * most twice what knowing the future would have spent. (The content is copied in either case.) n is 2 at least,
+ * and at most 32 up to 64 KiB, 8 from 256 KiB on: staging costs the receiver, too, which is not measured, and
+ * the more the larger a message is; and a short job shall get there.
  *
  * Both costs depend on the size: few pages are unmapped one by one, which a hypervisor may make dear, many at
- * once. So they are measured at start for 64 KiB and 1 MiB; n of sizes between lies between. What
- * mapping then really takes moves what was measured: other cores are busy by then, and must be told.
+ * once (Linux on x86-64: 34 and more). So they are measured at start for 64 KiB and 256 KiB; n of sizes
+ * between lies between. What mapping then really takes moves what was measured: other cores are busy by then,
+ * and must be told.
  *
  *   sent        sends + 1; earned when sends reach need
  *   ended       (late receiver, free, ...) sends = 0; if it was used seldom, need doubles, up to
@@ -36,20 +39,20 @@ struct vmo_admission_entry {
 
 struct vmo_admission_cost { uint64_t stage_ns, map_ns; };	/* of one size */
 
-#define VMO_ADMISSION_SMALL 16		/* pages */
-#define VMO_ADMISSION_LARGE 256
+#define VMO_ADMISSION_SIZES 2
+#define VMO_ADMISSION_PAGES(i) (16u << 2 * (i))		/* of the i-th size */
 
 #define VMO_ADMISSION_SETS 256
 #define VMO_ADMISSION_WAYS 4
 
 struct vmo_admission {
 	long n;			/* given, or costs are not known; 0: by costs */
-	struct vmo_admission_cost small, large;	/* of so many pages */
+	struct vmo_admission_cost cost[VMO_ADMISSION_SIZES];
 	uint32_t now;		/* the clock; the owner adds one for a send in place */
 	struct vmo_admission_entry set[VMO_ADMISSION_SETS][VMO_ADMISSION_WAYS];
 };
 
-/* n = 0: measure (up to a millisecond). Forgets all history. */
+/* n = 0: measure (a millisecond or two). Forgets all history. */
 void vmo_admission_setup(struct vmo_admission *admission, long n);
 
 /* n for so many bytes. */

@@ -41,7 +41,7 @@ static const char *scenario(struct setup *s)
 	reopen(s, 0);
 	n = vmo_subst_usage(s->subst).need;
 	printf("n measured: %ld\n", n);
-	CHECK(n >= 2 && n <= 32);
+	CHECK(n >= 2 && n <= 8);
 	CHECK_RC(first_in_place(s, buffer, MIB), n);
 
 	reopen(s, 3);	/* a buffer that was refused once is looked at again only after many sends */
