@@ -232,7 +232,7 @@ plot: setup                     ## docs/ab.svg, the A/B plot of the README, from
 BENCH ?=
 KERNEL_PROGRAMS := vmokernel vmonas vmokernelf vmonasf
 BENCH_PROGRAMS := vmobench vmocost vmofirst vmoscale vmocopy $(KERNEL_PROGRAMS)
-bench: setup                    ## each performance target beside its measured figure, build/bench.json (15 minutes)
+bench: setup                    ## each performance target beside its measured figure, build/bench.json (10 minutes)
 	@$(call install,valgrind gfortran)
 	@$(MAKE) --no-print-directory all $B/libyield.so $(foreach m,$(MPIS),$(foreach p,$(BENCH_PROGRAMS),$B/tests/$m/$p))
 	@tools/targets/bench --build $B --json $B/bench.json $(BENCH)
