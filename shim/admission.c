@@ -13,8 +13,8 @@
 #define NEED_REFUSED 4096
 #define USED_WELL 16		/* sends in place, at least, after which a substitution has paid for itself */
 #define N_LEAST 2
-static const uint32_t n_most[VMO_ADMISSION_SIZES] = { 32, 8 };
-#define N_UNKNOWN 5		/* MPICH's rule for XPMEM */
+static const uint32_t n_most[VMO_ADMISSION_SIZES] = { 32, 5 };		/* 5: MPICH's rule for XPMEM */
+#define N_UNKNOWN 5
 #define LARGEST (VMO_ADMISSION_SIZES - 1)
 #define SCRATCH_PAGES (VMO_ADMISSION_PAGES(0) + VMO_ADMISSION_PAGES(1))
 #define SCRATCH_BYTES (SCRATCH_PAGES * VMO_PAGE_BYTES)

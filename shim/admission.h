@@ -6,7 +6,7 @@
  * times. need begins at n; where n is not given, n = 1 + ceil(cost of mapping its pages / cost of staging
  * once): having paid the one, the other must be saved that often to break even, so that what is spent is at
  * most twice what knowing the future would have spent. (The content is copied in either case.) n is 2 at least,
- * and at most 32 up to 64 KiB, 8 from 256 KiB on: staging costs the receiver, too, which is not measured, and
+ * and at most 32 up to 64 KiB, 5 from 256 KiB on: staging costs the receiver, too, which is not measured, and
  * the more the larger a message is; and a short job shall get there.
  *
  * Both costs depend on the size: few pages are unmapped one by one, which a hypervisor may make dear, many at

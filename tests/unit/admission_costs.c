@@ -55,7 +55,7 @@ static int bounds(void)
 	CHECK(vmo_admission_need(&admission, SMALL) == 2);
 	costs(1000000000, 1000000000);
 	CHECK(vmo_admission_need(&admission, SMALL) == 32);
-	CHECK(vmo_admission_need(&admission, LARGE) == 8);
+	CHECK(vmo_admission_need(&admission, LARGE) == 5);
 	return 0;
 }
 
@@ -69,11 +69,11 @@ static int learned(void)
 	CHECK(vmo_admission_need(&admission, SMALL) == 20 || vmo_admission_need(&admission, SMALL) == 21);
 	CHECK(vmo_admission_need(&admission, LARGE) == 4);
 	for (int i = 0; i < 50; i++)
-		vmo_admission_mapped(&admission, 4 * LARGE, 4 * 20000);
-	CHECK(vmo_admission_need(&admission, LARGE) == 6);
+		vmo_admission_mapped(&admission, 4 * LARGE, 4 * 16000);
+	CHECK(vmo_admission_need(&admission, LARGE) == 5);
 	CHECK(vmo_admission_need(&admission, SMALL) >= 20);
 	vmo_admission_mapped(&admission, 0, 1000);
-	CHECK(vmo_admission_need(&admission, LARGE) == 6);
+	CHECK(vmo_admission_need(&admission, LARGE) == 5);
 	return 0;
 }
 
